@@ -1,0 +1,133 @@
+"""Keypoints <-> heatmaps: `HeatmapCodec.encode` makes training targets, `HeatmapCodec.decode` reads answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .boxes import PIXEL_STD
+from .errors import ConfigError
+
+Array = NDArray[np.float32]
+
+GAUSSIAN_REACH = 3  # a target's blob reaches this many sigmas
+VISIBLE = 0.5  # a keypoint gets a blob when its weight is above this
+LOG_FLOOR = 1e-10  # keeps the logarithm of a heatmap finite
+QUARTER = 0.25  # the shift of post_process "default", in heatmap pixels
+POST_PROCESSES = (None, "default", "unbiased")
+
+
+@dataclass(frozen=True)
+class HeatmapCodec:
+    """Gaussian heatmaps with argmax, quarter-shift or DARK decoding (Zhang et al. 2020, arXiv:1910.06278).
+
+    Args:
+        image_size, heatmap_size: width, height in pixels of the crop and of its heatmaps.
+        sigma: of the target's Gaussian, heatmap pixels.
+        unbiased: centre the Gaussian on the exact keypoint; otherwise on the nearest pixel, as the hosted model.
+        post_process: None (argmax), "default" (a quarter pixel toward the second highest), "unbiased" (DARK).
+        kernel: odd side of DARK's Gaussian blur, heatmap pixels.
+    """
+
+    image_size: Sequence[int] = (256, 256)
+    heatmap_size: Sequence[int] = (64, 64)
+    sigma: float = 3.0
+    unbiased: bool = False
+    post_process: str | None = "unbiased"
+    kernel: int = 11
+
+    def __post_init__(self) -> None:
+        if self.post_process not in POST_PROCESSES:
+            raise ConfigError(f"post_process {self.post_process!r} is not one of {POST_PROCESSES}.")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise ConfigError(f"modulate_kernel must be odd and positive, got {self.kernel}.")
+
+    def encode(self, joints: ArrayLike, visible: ArrayLike) -> tuple[Array, Array]:
+        """Keypoints in a crop -> training target.
+
+        Args:
+            joints: (K, 2 or 3), crop pixels.
+            visible: (K, 1 or more), the first column is the weight, 0 for a keypoint without annotation.
+        Returns:
+            target (K, H, W) with a peak of 1, target_weight (K, 1); 0 where the blob is wholly outside.
+        """
+        width, height = self.heatmap_size
+        stride = np.asarray(self.image_size, np.float64) / np.asarray(self.heatmap_size)
+        centers = np.asarray(joints)[:, :2] / stride
+        weight = np.array(np.asarray(visible)[:, :1], np.float32)
+        reach = self.sigma * GAUSSIAN_REACH
+        if not self.unbiased:
+            centers = np.trunc(centers + 0.5)
+        low, high = centers - reach, centers + reach + 1
+        if not self.unbiased:
+            low, high = np.trunc(low), np.trunc(high)
+        outside = (low >= (width, height)).any(axis=1) | (high < 0).any(axis=1)
+        weight[outside] = 0
+        target = np.zeros((len(centers), height, width), np.float32)
+        for k in np.flatnonzero(weight[:, 0] > VISIBLE):
+            x, y = np.arange(width) - centers[k, 0], np.arange(height) - centers[k, 1]
+            blob = np.exp(-(x**2 + y[:, None] ** 2) / (2 * self.sigma**2))
+            if not self.unbiased:  # a square blob, cut at its reach
+                blob *= (np.abs(x) <= reach) & (np.abs(y) <= reach)[:, None]
+            target[k] = blob
+        return target, weight
+
+    def decode(self, heatmaps: ArrayLike, center: ArrayLike, scale: ArrayLike) -> Array:
+        """Heatmaps of crops -> keypoints in the picture.
+
+        Args:
+            heatmaps: (N, K, H, W). center: (N, 2) picture pixels. scale: (N, 2) units of `PIXEL_STD` pixels.
+        Returns:
+            (N, K, 3): x, y in picture pixels and the heatmap's maximum as score.
+        """
+        heatmaps = np.asarray(heatmaps, np.float32)
+        count, joints, height, width = heatmaps.shape
+        points, scores = _argmax(heatmaps)
+        if self.post_process is not None:
+            refine = self._dark if self.post_process == "unbiased" else _quarter_shift
+            for n in range(count):
+                for k in range(joints):
+                    points[n, k] = refine(heatmaps[n, k], points[n, k])
+        side = np.asarray(scale, np.float32)[:, None] * np.float32(PIXEL_STD)
+        points = points * (side / np.array([width, height], np.float32)) + np.asarray(center)[:, None] - side * 0.5
+        return np.concatenate([points, scores[..., None]], axis=-1).astype(np.float32)
+
+    def _dark(self, heatmap: Array, point: Array) -> Array:
+        """One Newton step on the logarithm of the blurred heatmap, from its argmax."""
+        height, width = heatmap.shape
+        x, y = int(point[0]), int(point[1])
+        if not (1 < x < width - 2 and 1 < y < height - 2):
+            return point
+        blurred = cv2.GaussianBlur(heatmap, (self.kernel, self.kernel), 0, borderType=cv2.BORDER_CONSTANT)
+        blurred *= heatmap.max() / blurred.max()
+        log = np.log(np.maximum(blurred[y - 2 : y + 3, x - 2 : x + 3], LOG_FLOOR))
+        gradient = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
+        dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
+        dyy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
+        dxy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
+        determinant = dxx * dyy - dxy * dxy
+        if determinant == 0:
+            return point
+        step = np.array([dyy * gradient[0] - dxy * gradient[1], dxx * gradient[1] - dxy * gradient[0]]) / determinant
+        return np.asarray(point - step, np.float32)
+
+
+def _argmax(heatmaps: Array) -> tuple[Array, Array]:
+    """(N, K, H, W) -> points (N, K, 2) in heatmap pixels, (-1, -1) where nothing is positive; scores (N, K)."""
+    flat = heatmaps.reshape(*heatmaps.shape[:2], -1)
+    index = flat.argmax(axis=2)
+    scores = np.take_along_axis(flat, index[..., None], axis=2)[..., 0]
+    points = np.stack([index % heatmaps.shape[3], index // heatmaps.shape[3]], axis=-1).astype(np.float32)
+    points[scores <= 0] = -1
+    return points, scores
+
+
+def _quarter_shift(heatmap: Array, point: Array) -> Array:
+    height, width = heatmap.shape
+    x, y = int(point[0]), int(point[1])
+    if not (1 < x < width - 1 and 1 < y < height - 1):
+        return point
+    slope = [heatmap[y, x + 1] - heatmap[y, x - 1], heatmap[y + 1, x] - heatmap[y - 1, x]]
+    return np.asarray(point + np.sign(slope) * QUARTER, np.float32)

@@ -1,0 +1,139 @@
+"""Configurations as plain values. Both kinds come from a hub: they are parsed, never executed.
+
+configuration.json     ModelScope's; tuples may be jsonplus objects, they become lists
+detection/config.py    mmdet 2.x / EasyCV; assignments of literals, dict(...) calls and names assigned before
+"""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError, MissingFileError
+
+CONFIGURATION_FILE = "configuration.json"
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 64  # of nested values; a real configuration has about ten
+
+
+def read_configuration(model_dir: str | Path) -> dict[str, Any]:
+    """Read ``configuration.json`` of a model directory.
+
+    Returns:
+        the configuration with jsonplus tuples (``{"__class__": "tuple", "__value__": [...]}``) as lists.
+    Raises:
+        MissingFileError: no such file. ConfigError: too large, or not a JSON object.
+    """
+    path = Path(model_dir) / CONFIGURATION_FILE
+    try:
+        config = plain(json.loads(_read_text(path)))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}.") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path} must hold a JSON object, it holds a {type(config).__name__}.")
+    return config
+
+
+def plain(node: Any) -> Any:
+    """Tuples, real ones and jsonplus ones, become lists, throughout."""
+    if isinstance(node, dict):
+        if node.get("__class__") == "tuple":
+            return plain(node.get("__value__", []))
+        return {key: plain(value) for key, value in node.items()}
+    return [plain(value) for value in node] if isinstance(node, (list, tuple)) else node
+
+
+def require(config: Any, key: str) -> Any:
+    """The value under a dotted key, such as ``model.backbone.type``.
+
+    Raises:
+        ConfigError: a part of the key is missing; the message names the whole key.
+    """
+    node = config
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            raise ConfigError(f"the configuration has no {key!r} (nothing under {part!r}).")
+        node = node[part]
+    return node
+
+
+def read_python_config(path: str | Path) -> dict[str, Any]:
+    """Read an mmdet-style Python configuration without running it.
+
+    Allowed are docstrings, assignments of literals, ``dict(...)`` calls, lists, tuples, numbers with a sign, and names
+    that were assigned before, also as ``**name`` in a dict.
+
+    Returns:
+        the assigned names and their values, tuples as lists.
+    Raises:
+        MissingFileError: no such file. ConfigError: too large, not Python, or anything that is not such an assignment.
+    """
+    path = Path(path)
+    try:
+        module = ast.parse(_read_text(path))
+        values: dict[str, Any] = {}
+        for statement in module.body:
+            _assign(statement, values)
+    except (_Refused, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{path} may only assign plain values: {error}.") from None
+    return values
+
+
+class _Refused(Exception):
+    pass
+
+
+def _assign(statement: ast.stmt, values: dict[str, Any]) -> None:
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return  # a docstring
+    if not (
+        isinstance(statement, ast.Assign)
+        and len(statement.targets) == 1
+        and isinstance(statement.targets[0], ast.Name)
+    ):
+        raise _Refused(f"line {statement.lineno} is a {type(statement).__name__}")
+    values[statement.targets[0].id] = _value(statement.value, values, 0)
+
+
+def _value(node: ast.expr, names: dict[str, Any], depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise _Refused(f"line {node.lineno} is nested deeper than {MAX_DEPTH}")
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_value(item, names, depth + 1) for item in node.elts]
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        number = _value(node.operand, names, depth + 1)
+        if isinstance(number, (int, float)):
+            return -number if isinstance(node.op, ast.USub) else number
+    if isinstance(node, ast.Dict):
+        return _merge(zip(node.keys, node.values), names, depth)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+        return _merge(((keyword.arg, keyword.value) for keyword in node.keywords), names, depth)
+    raise _Refused(f"line {node.lineno} has {ast.unparse(node)[:60]!r}")
+
+
+def _merge(items: Any, names: dict[str, Any], depth: int) -> dict[Any, Any]:
+    """A dict from (key, value) nodes; a key of None is ``**value``."""
+    merged: dict[Any, Any] = {}
+    for key, node in items:
+        value = _value(node, names, depth + 1)
+        if key is None:
+            if not isinstance(value, dict):
+                raise _Refused(f"line {node.lineno} spreads a value that is no dict")
+            merged.update(value)
+        else:
+            merged[key if isinstance(key, str) else _value(key, names, depth + 1)] = value
+    return merged
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist.")
+    with path.open("rb") as file:
+        content = file.read(MAX_CONFIG_BYTES + 1)
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes.")
+    return content.decode("utf-8")

@@ -1,0 +1,54 @@
+"""`Hands`: what a picture holds. The result of the whole way."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .hand import NUM_KEYPOINTS
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Hands:
+    """The N hands of one picture, best first where a detector found them.
+
+    Attributes:
+        keypoints: (N, 21, 3) float32: x, y in picture pixels and score, in the order of `hand.KEYPOINT_NAMES`.
+        boxes: (N, 4) float32 xyxy, picture pixels, as detected (or given), clipped to the picture.
+        scores: (N,) float32, of the boxes; 1 for given boxes.
+    Raises:
+        InputError: shapes that disagree.
+    """
+
+    keypoints: Array
+    boxes: Array
+    scores: Array
+
+    def __post_init__(self) -> None:
+        count = len(self.keypoints)
+        expected = {"keypoints": (count, NUM_KEYPOINTS, 3), "boxes": (count, 4), "scores": (count,)}
+        for name, shape in expected.items():
+            array = np.array(getattr(self, name), np.float32)
+            if array.shape != shape:
+                raise InputError(f"Hands.{name} must have shape {shape}, got {array.shape}.")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def empty(cls) -> "Hands":
+        """No hand: shapes (0, 21, 3), (0, 4), (0,)."""
+        return cls(np.zeros((0, NUM_KEYPOINTS, 3)), np.zeros((0, 4)), np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """One dict of plain numbers a hand, ready for JSON: ``box`` xyxy, ``score``, ``keypoints`` 21 x (x, y, score)."""
+        return [
+            {"box": box.tolist(), "score": float(score), "keypoints": keypoints.tolist()}
+            for keypoints, box, score in zip(self.keypoints, self.boxes, self.scores)
+        ]

@@ -1,0 +1,1 @@
+"""The two networks: HRNet for keypoints, SSDLite for hand boxes."""
