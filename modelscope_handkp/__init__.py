@@ -1,0 +1,20 @@
+"""2D hand keypoints: a picture in, 21 keypoints for every hand out.
+
+Importing this package registers it with ModelScope, where ModelScope is installed.
+"""
+
+from .errors import HandkpError
+from .estimator import HandEstimator
+from .hand import KEYPOINT_NAMES, LINKS
+from .hands import Hands
+from .plugin import register
+from .version import __version__
+
+__all__ = ["KEYPOINT_NAMES", "LINKS", "HandEstimator", "HandkpError", "Hands", "__version__"]
+
+
+try:
+    register()
+except ModuleNotFoundError as error:  # a slim deployment: the core works alone
+    if error.name != "modelscope":
+        raise

@@ -1,0 +1,136 @@
+"""`HandDetector`: a picture -> boxes and scores of its hands."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .boxes import Array, clip_boxes, nms
+from .checkpoint import load_weights, read_state_dict
+from .config import read_python_config, require
+from .errors import ConfigError
+from .inference import Network
+from .models.ssdlite import SSDLite, build_detector
+
+MAX_LOG_RATIO = abs(np.log(16 / 1000))  # of a box's side to its anchor's
+DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
+RGB_MEAN, RGB_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+class HandDetector:
+    """SSDLite with its way in (resize, normalise) and out (decode, filter, suppress). Threads may share one.
+
+    Args:
+        network: as `build_detector` makes it, weights loaded.
+        score_threshold: boxes below are not hands.
+        test_cfg: ``nms_pre``, ``score_thr``, ``max_per_img`` and ``nms.iou_threshold`` of the detector's configuration.
+        mean, std: of the network's input, RGB, 0..255.
+    """
+
+    def __init__(
+        self,
+        network: SSDLite,
+        score_threshold: float,
+        test_cfg: dict[str, Any],
+        mean: Sequence[float] = RGB_MEAN,
+        std: Sequence[float] = RGB_STD,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.score_threshold = score_threshold
+        self.input_size = network.input_size
+        self._levels = network.level_anchors()
+        self._network = Network(network, device)
+        self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
+        self._candidate_score = float(require(test_cfg, "score_thr"))
+        self._per_level, self._at_most = int(require(test_cfg, "nms_pre")), int(require(test_cfg, "max_per_img"))
+        self._iou = float(require(test_cfg, "nms.iou_threshold"))
+
+    @classmethod
+    def from_model_dir(
+        cls,
+        model_dir: str | Path,
+        detection: dict[str, Any],
+        score_threshold: float | None = None,
+        device: str | torch.device = "cpu",
+    ) -> "HandDetector":
+        """The detector of a model directory.
+
+        Args:
+            detection: the ``DETECTION`` block of its configuration: ``config_file``, ``model_path``, ``score_threshold``.
+            score_threshold: in place of the block's own.
+        Raises:
+            ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
+        """
+        config = read_python_config(_inside(model_dir, require(detection, "config_file")))
+        weights = _inside(model_dir, require(detection, "model_path"))
+        network = build_detector(config)
+        load_weights(network, read_state_dict(weights), weights)
+        threshold = detection.get("score_threshold", 0.5) if score_threshold is None else score_threshold
+        normalise = config.get("img_norm_cfg", {})
+        mean, std = normalise.get("mean", RGB_MEAN), normalise.get("std", RGB_STD)
+        return cls(network, threshold, require(config, "model.test_cfg"), mean, std, device)
+
+    def __call__(self, image: NDArray[np.uint8]) -> tuple[Array, Array]:
+        """Find the hands of one picture.
+
+        Args:
+            image: (H, W, 3) uint8 BGR.
+        Returns:
+            boxes (N, 4) xyxy in picture pixels, inside the picture; scores (N,); best first. N may be 0.
+        """
+        logits, deltas = self._network(torch.from_numpy(self.preprocess(image)[None]))
+        boxes, scores = self._candidates(logits, deltas)
+        height, width = image.shape[:2]
+        boxes = boxes / (np.array([self.input_size] * 4, np.float32) / np.array([width, height] * 2, np.float32))
+        kept = nms(boxes, scores, self._iou)[: self._at_most]
+        kept = kept[scores[kept] > self.score_threshold]
+        return clip_boxes(boxes[kept], width, height), scores[kept]
+
+    def preprocess(self, image: NDArray[np.uint8]) -> Array:
+        """(H, W, 3) uint8 BGR -> (3, S, S) float32 RGB, normalised; the ratio of the sides is not kept."""
+        resized = cv2.resize(image, (self.input_size, self.input_size), interpolation=cv2.INTER_LINEAR)
+        rgb = cv2.cvtColor(resized, cv2.COLOR_BGR2RGB).astype(np.float32)
+        return np.ascontiguousarray(((rgb - self._mean) / self._std).transpose(2, 0, 1))
+
+    def _candidates(self, logits: list[torch.Tensor], deltas: list[torch.Tensor]) -> tuple[Array, Array]:
+        """Boxes in pixels of the input with their scores, best first within a level, none empty."""
+        boxes, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
+        for level_logits, level_deltas, anchors in zip(logits, deltas, self._levels):
+            hand = level_logits[0].permute(1, 2, 0).reshape(-1, 2).softmax(1)[:, 0].numpy()
+            best = np.argsort(-hand, kind="stable")[: self._per_level]
+            best = best[hand[best] > self._candidate_score]
+            offsets = level_deltas[0].permute(1, 2, 0).reshape(-1, 4).numpy()[best]
+            boxes.append(clip_boxes(decode_deltas(anchors[best], offsets), self.input_size, self.input_size))
+            scores.append(hand[best])
+        found, score = np.concatenate(boxes), np.concatenate(scores)
+        solid = (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])
+        return found[solid], score[solid]
+
+
+def decode_deltas(anchors: Array, deltas: Array) -> Array:
+    """Anchors (N, 4) xyxy and the network's deltas (N, 4) -> boxes (N, 4) xyxy (Girshick et al. 2014, R-CNN)."""
+    size, center = anchors[:, 2:] - anchors[:, :2], (anchors[:, :2] + anchors[:, 2:]) * 0.5
+    scaled = deltas * np.array(DELTA_STDS, np.float32)
+    center = center + size * scaled[:, :2]
+    half = size * np.exp(np.clip(scaled[:, 2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * 0.5
+    return np.concatenate([center - half, center + half], axis=1).astype(np.float32)
+
+
+def encode_deltas(anchors: Array, boxes: Array) -> Array:
+    """The deltas that `decode_deltas` would turn into ``boxes``: training targets."""
+    size, goal = anchors[:, 2:] - anchors[:, :2], boxes[:, 2:] - boxes[:, :2]
+    shift = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) * 0.5 / size
+    return (np.concatenate([shift, np.log(goal / size)], axis=1) / np.array(DELTA_STDS)).astype(np.float32)
+
+
+def _inside(model_dir: str | Path, name: str) -> Path:
+    """A file of the model directory; a configuration may not reach outside it."""
+    parts = Path(os.path.normpath(name)).parts
+    if os.path.isabs(name) or ".." in parts:
+        raise ConfigError(f"the configuration names {name!r}, which is outside the model directory.")
+    return Path(model_dir).joinpath(*parts)

@@ -1,0 +1,217 @@
+"""`HandEstimator`: pictures -> `Hands`. The whole way: picture -> detect -> crop -> network -> decode."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from .boxes import Array, as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
+from .checkpoint import load_weights, read_state_dict
+from .codec import HeatmapCodec
+from .config import read_configuration, require
+from .detector import HandDetector
+from .errors import ConfigError, InputError, MissingFileError
+from .hands import Hands
+from .hub import find_model_dir
+from .inference import Network
+from .models.pose import TopDown, build_pose
+from .sources import Picture, load_image
+from .transforms import Sample, build_transforms
+
+logger = logging.getLogger(__name__)
+
+Detector = Callable[[Picture], tuple[ArrayLike, ArrayLike]]
+WEIGHT_FILES = ("pytorch_model.pt", "pytorch_model.bin")
+DEFAULT_BATCH_SIZE = 32
+
+
+class HandEstimator:
+    """21 keypoints for every hand in a picture. Threads may share one; inputs are never written to.
+
+    Args:
+        pose: the keypoint network, weights loaded; it stays as it is.
+        config: a ModelScope configuration: ``data_cfg``, ``test_pipeline`` and ``model.test_cfg`` are read.
+        detector: image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,); None takes the whole picture as one hand.
+        batch_size: crops that go through the network at once; with the flip test as many mirrored ones go along.
+        device: of the network.
+    Raises:
+        ConfigError: a key that is missing or has an unknown value, named.
+    """
+
+    def __init__(
+        self,
+        pose: TopDown,
+        config: dict[str, Any],
+        detector: Detector | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size must be a positive integer, got {batch_size!r}.")
+        test_cfg = require(config, "model").get("test_cfg") or {}
+        if test_cfg.get("use_udp"):
+            raise ConfigError("model.test_cfg.use_udp is not supported.")
+        self.detector, self.batch_size = detector, batch_size
+        self._image_size = require(config, "data_cfg.image_size")
+        self._codec = HeatmapCodec(
+            self._image_size,
+            require(config, "data_cfg.heatmap_size"),
+            post_process=test_cfg.get("post_process", "default"),
+            kernel=test_cfg.get("modulate_kernel", HeatmapCodec.kernel),
+        )
+        self._transform = build_transforms(require(config, "test_pipeline"))
+        self._method = "heatmaps_flip_averaged" if test_cfg.get("flip_test", True) else "__call__"
+        self._network = Network(pose, device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model_dir: str | Path | None = None,
+        device: str | torch.device | None = None,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        score_threshold: float | None = None,
+        detector: Detector | None = None,
+    ) -> "HandEstimator":
+        """An estimator from a model directory.
+
+        Args:
+            model_dir: a folder, a hub id (fetched through ModelScope), or None for the embedded model.
+            device: None takes a GPU where there is one.
+            batch_size: as in `HandEstimator`.
+            score_threshold: of the model's own detector, in place of ``DETECTION.score_threshold``.
+            detector: in place of the model's own, as in `HandEstimator`.
+        Raises:
+            MissingFileError, ConfigError, CheckpointError: the directory does not make a model known here.
+        """
+        folder, device = find_model_dir(model_dir), pick_device(device)
+        config = read_configuration(folder)
+        if detector is None:
+            detector = build_own_detector(folder, config, score_threshold, device)
+        return cls(load_pose(folder, config), config, detector, batch_size, device)
+
+    def __call__(self, image: Any, boxes: Any = None) -> Any:
+        """The hands of one picture or of a list of pictures.
+
+        Args:
+            image: as `load_image` takes it, or a list or tuple of such.
+            boxes: (N, 4) xyxy in picture pixels, anywhere; then no detector runs. For a list, a list of such or None.
+        Returns:
+            `Hands`, or a list of them in the order of the pictures.
+        Raises:
+            InputError, MissingFileError, DownloadError: a picture or box that cannot be used, named.
+        """
+        if not isinstance(image, (list, tuple)):
+            return next(self.stream([image], [boxes]))
+        if boxes is not None and len(boxes) != len(image):
+            raise InputError(f"{len(image)} pictures need as many entries of boxes, got {len(boxes)}.")
+        return list(self.stream(image, boxes))
+
+    def stream(self, images: Iterable[Any], boxes: Iterable[Any] | None = None) -> Iterator[Hands]:
+        """`Hands` of each picture in turn; pictures are read as they are needed, crops of several share a batch."""
+        waiting: deque[tuple[Array, Array]] = deque()  # boxes and scores of pictures without all their keypoints
+        crops: list[Sample] = []
+        keypoints: list[Array] = []
+        for image, given in zip(images, repeat(None) if boxes is None else boxes):
+            picture = load_image(image)
+            found, scores = self._find(picture, given)
+            crops += self._crop(picture, found)
+            waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores))
+            while len(crops) >= self.batch_size:
+                keypoints += self._estimate(crops[: self.batch_size])
+                del crops[: self.batch_size]
+            yield from _finished(waiting, keypoints)
+        if crops:
+            keypoints += self._estimate(crops)
+        yield from _finished(waiting, keypoints)
+
+    def _find(self, picture: Picture, given: Any) -> tuple[Array, Array]:
+        """Boxes as given, as detected, or the whole picture; and their scores."""
+        if given is None and self.detector is not None:
+            found, scores = self.detector(picture)
+            boxes, confidence = as_boxes(found), np.asarray(scores, np.float32).reshape(-1)
+            if len(boxes) != len(confidence):
+                raise InputError(f"the detector gave {len(boxes)} boxes and {len(confidence)} scores.")
+            return boxes, confidence
+        height, width = picture.shape[:2]
+        boxes = as_boxes([0, 0, width, height] if given is None else given)
+        return boxes, np.ones(len(boxes), np.float32)
+
+    def _crop(self, picture: Picture, boxes: Array) -> list[Sample]:
+        """A network input ``img`` (3, H, W) for each box, with the crop's ``center`` and ``scale``."""
+        if not len(boxes):
+            return []
+        rgb, crops = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), []
+        info = {"image_size": self._image_size, "flip_pairs": []}
+        for box in boxes:
+            center, scale = box_to_center_scale(xyxy_to_xywh(box), self._image_size[0] / self._image_size[1])
+            sample = {"img": rgb, "center": center, "scale": scale, "rotation": 0, "ann_info": info,
+                      "image_file": "", "image_id": 0, "bbox_id": 0}  # fmt: skip
+            crops.append({"img": self._transform(sample)["img"], "center": center, "scale": scale})
+        return crops
+
+    def _estimate(self, crops: list[Sample]) -> list[Array]:
+        heatmaps = self._network(torch.stack([crop["img"] for crop in crops]), self._method)
+        centers, scales = (np.stack([crop[key] for crop in crops]) for key in ("center", "scale"))
+        return list(self._codec.decode(heatmaps.numpy(), centers, scales))
+
+
+def _finished(waiting: deque[tuple[Array, Array]], keypoints: list[Array]) -> Iterator[Hands]:
+    """The pictures at the front whose keypoints are all there, taken out of both lists."""
+    while waiting and len(waiting[0][0]) <= len(keypoints):
+        boxes, scores = waiting.popleft()
+        if len(boxes):
+            yield Hands(np.stack(keypoints[: len(boxes)]), boxes, scores)
+        else:
+            yield Hands.empty()
+        del keypoints[: len(boxes)]
+
+
+def load_pose(model_dir: str | Path, config: dict[str, Any]) -> TopDown:
+    """The keypoint network of a model directory, weights loaded.
+
+    Raises:
+        MissingFileError, ConfigError, CheckpointError: as `HandEstimator.from_pretrained`.
+    """
+    for name in WEIGHT_FILES:
+        path = Path(model_dir) / name
+        if path.is_file():
+            pose = build_pose(require(config, "model"))
+            load_weights(pose, read_state_dict(path), path)
+            return pose
+    raise MissingFileError(f"{model_dir} has no {' or '.join(WEIGHT_FILES)}.")
+
+
+def build_own_detector(
+    model_dir: str | Path, config: dict[str, Any], score_threshold: float | None, device: str | torch.device
+) -> HandDetector | None:
+    """The detector that the configuration's ``DETECTION`` names; None, and a word in the log, without one."""
+    if score_threshold is not None and not 0 <= score_threshold <= 1:
+        raise InputError(f"score_threshold must be between 0 and 1, got {score_threshold!r}.")
+    if config.get("DETECTION"):
+        return HandDetector.from_model_dir(model_dir, config["DETECTION"], score_threshold, device)
+    logger.warning(
+        "%s has no DETECTION: without boxes= the whole picture is taken as one hand (detector= puts one in).", model_dir
+    )
+    return None
+
+
+def pick_device(device: str | torch.device | None) -> torch.device:
+    """None -> the first GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: a device that torch does not know or that is not there.
+    """
+    try:
+        if device is None:
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,30 @@
+"""Where a model lies: a folder, the embedded one, or one that ModelScope's hub fetches."""
+
+import re
+from pathlib import Path
+
+from .errors import MissingFileError
+
+EMBEDDED_MODEL_DIR = Path(__file__).parent / "embedded"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def find_model_dir(name: str | Path | None = None) -> Path:
+    """A model directory on this machine.
+
+    Args:
+        name: a folder; a hub id ``owner/name``, fetched through ModelScope; None, the embedded model.
+    Raises:
+        MissingFileError: neither a folder nor an id, or an id where ModelScope is not installed.
+    """
+    if name is None:
+        return EMBEDDED_MODEL_DIR
+    if Path(name).is_dir():
+        return Path(name)
+    if not HUB_ID.fullmatch(str(name)):
+        raise MissingFileError(f"{name} is neither a model directory nor a hub id of the form owner/name.")
+    try:
+        from modelscope import snapshot_download
+    except ImportError:
+        raise MissingFileError(f"{name} is no folder, and fetching it from the hub needs modelscope installed.") from None
+    return Path(snapshot_download(str(name)))
