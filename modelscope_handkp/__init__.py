@@ -12,9 +12,4 @@ from .version import __version__
 
 __all__ = ["KEYPOINT_NAMES", "LINKS", "HandEstimator", "HandkpError", "Hands", "__version__"]
 
-
-try:
-    register()
-except ModuleNotFoundError as error:  # a slim deployment: the core works alone
-    if error.name != "modelscope":
-        raise
+register()

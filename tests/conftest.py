@@ -52,7 +52,14 @@ def hosted_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         key = repr((salt, tuples, plugins, score_threshold))
         if edit is None and key in made:
             return made[key]
-        out = write_hosted_dir(tmp_path_factory.mktemp("hosted"), salt, tuples, plugins, score_threshold, edit)
+        out = write_hosted_dir(
+            tmp_path_factory.mktemp("hosted"),
+            salt=salt,
+            tuples=tuples,
+            plugins=plugins,
+            score_threshold=score_threshold,
+            edit=edit,
+        )
         if edit is None:
             made[key] = out
         return out

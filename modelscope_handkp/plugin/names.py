@@ -1,0 +1,34 @@
+"""Every name that ModelScope, a hosted configuration or the model card knows this package by."""
+
+DISTRIBUTION = "modelscope-handkp"  # what a configuration's "plugins" says
+PACKAGE = "modelscope_handkp"
+EASYCV_DISTRIBUTION = "pai-easycv"  # the package that held these names before; hosted configurations still name it
+
+TASK = "hand-2d-keypoints"
+FIELD = "cv"  # ModelScope's group of preprocessors
+DEFAULT_GROUP = "default"
+
+PIPELINE = "hrnetv2w18_hand-2d-keypoints_image"
+MODEL = "HRNet-Hand2D-Keypoints"
+TOP_DOWN_AFFINE = "TopDownAffine"
+MM_TO_TENSOR = "MMToTensor"
+NORMALIZE_TENSOR = "NormalizeTensor"
+POSE_COLLECT = "PoseCollect"
+TRAINER = "easycv"
+METRIC = "EasyCVMetric"
+DATASET = "HandCocoWholeBodyDataset"
+ADD_LR_LOG_HOOK = "AddLrLogHook"
+
+# (registry, group, name) -> the module whose import registers it
+REGISTERED = {
+    ("PIPELINES", TASK, PIPELINE): f"{PACKAGE}.plugin.pipeline",
+    ("MODELS", TASK, MODEL): f"{PACKAGE}.plugin.model",
+    ("PREPROCESSORS", FIELD, TOP_DOWN_AFFINE): f"{PACKAGE}.plugin.preprocessors",
+    ("PREPROCESSORS", FIELD, MM_TO_TENSOR): f"{PACKAGE}.plugin.preprocessors",
+    ("PREPROCESSORS", FIELD, NORMALIZE_TENSOR): f"{PACKAGE}.plugin.preprocessors",
+    ("PREPROCESSORS", FIELD, POSE_COLLECT): f"{PACKAGE}.plugin.preprocessors",
+    ("TRAINERS", DEFAULT_GROUP, TRAINER): f"{PACKAGE}.plugin.trainer",
+    ("METRICS", DEFAULT_GROUP, METRIC): f"{PACKAGE}.plugin.metric",
+    ("CUSTOM_DATASETS", TASK, DATASET): f"{PACKAGE}.plugin.dataset",
+    ("HOOKS", DEFAULT_GROUP, ADD_LR_LOG_HOOK): f"{PACKAGE}.plugin.hooks",
+}

@@ -1,0 +1,28 @@
+"""The configuration.json to publish is the hosted one, but for the plugin that it names and plain lists."""
+
+from pathlib import Path
+from typing import Any
+
+from model_dirs import plain
+
+from modelscope_handkp.config import read_configuration
+from modelscope_handkp.models.pose import build_pose
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_it_differs_from_the_hosted_one_in_the_plugin_alone(golden: Any) -> None:
+    published = read_configuration(ROOT)
+    assert published.pop("plugins") == ["modelscope-handkp"]
+    hosted = plain(golden("hosted/configuration.json"))
+    hosted.pop("plugins")
+    assert published == hosted
+
+
+def test_it_has_plain_lists_only() -> None:
+    assert "__class__" not in (ROOT / "configuration.json").read_text()
+
+
+def test_it_describes_the_published_network(golden: Any) -> None:
+    state = build_pose(read_configuration(ROOT)["model"]).state_dict()
+    assert {key: list(value.shape) for key, value in state.items()} == golden("state_dict_shapes.json")
