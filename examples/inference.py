@@ -1,0 +1,32 @@
+"""The model card's inference script. With --offline: the embedded model on a picture of this folder.
+
+    python examples/inference.py [PICTURE] [--offline]
+"""
+
+import argparse
+from pathlib import Path
+
+from modelscope.pipelines import pipeline
+from modelscope.utils.constant import Tasks
+
+import modelscope_handkp  # noqa: F401  registers the pipeline
+from modelscope_handkp.hub import EMBEDDED_MODEL_DIR
+
+HOSTED_MODEL = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", nargs="?", default=str(Path(__file__).parent / "hands.jpg"))
+    parser.add_argument("--offline", action="store_true", help="the embedded model, nothing is downloaded")
+    arguments = parser.parse_args()
+
+    model = str(EMBEDDED_MODEL_DIR) if arguments.offline else HOSTED_MODEL
+    hand_keypoint = pipeline(Tasks.hand_2d_keypoints, model=model)
+    result = hand_keypoint(arguments.picture)
+    for box, score, keypoints in zip(result["boxes"], result["scores"], result["keypoints"]):
+        print(f"hand at {box.round().tolist()}, score {score:.2f}, wrist at {keypoints[0, :2].round(1).tolist()}")
+
+
+if __name__ == "__main__":
+    main()
