@@ -89,7 +89,8 @@ def memory(pictures: int) -> None:
                 raise SystemExit("predict failed")
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         hands = sum(len(entry["hands"]) for entry in json.loads(Path(folder, "out/hands.json").read_text())["pictures"])
-    print(f"peak memory of predict: {peaks[0]:.0f} MiB after 50 pictures, {peaks[1]:.0f} MiB after {pictures} ({hands} hands)")
+    early, late = (f"{peak:.0f} MiB" for peak in peaks)
+    print(f"peak memory of predict: {early} after 50 pictures, {late} after {pictures} ({hands} hands)")
 
 
 def main() -> None:

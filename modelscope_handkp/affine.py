@@ -31,8 +31,8 @@ def crop_matrix(center: ArrayLike, scale: ArrayLike, rotation: float, size: Arra
 
 def _right_angle(corner: NDArray[np.float64], arm: NDArray[np.float64]) -> NDArray[np.float32]:
     """(3, 2): the corner, the end of its arm, and the end turned by a quarter around that end."""
-    end = corner + arm
-    return np.array([corner, end, end + [arm[1], -arm[0]]], np.float32)
+    end, quarter = corner + arm, np.array([arm[1], -arm[0]])
+    return np.array([corner, end, end + quarter], np.float32)
 
 
 def invert(matrix: ArrayLike) -> NDArray[np.float64]:

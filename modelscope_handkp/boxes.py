@@ -13,6 +13,7 @@ from .errors import InputError
 Array = NDArray[np.float32]
 
 PIXEL_STD = 200.0  # pixels in one unit of scale, since the MPII data set
+MAX_COORDINATE = 1e6  # of a box, pixels; far outside any picture that is read
 BOX_PADDING = 1.25  # the crop is this much larger than the box
 
 
@@ -24,7 +25,7 @@ def as_boxes(boxes: ArrayLike) -> Array:
     Returns:
         (N, 4) float32, a copy.
     Raises:
-        InputError: not four numbers a box, not finite, or x2 <= x1 or y2 <= y1.
+        InputError: not four numbers a box, not finite or beyond `MAX_COORDINATE`, or x2 <= x1 or y2 <= y1.
     """
     try:
         array = np.array(boxes, dtype=np.float32)
@@ -39,6 +40,8 @@ def as_boxes(boxes: ArrayLike) -> Array:
     for index, box in enumerate(array):
         if not np.isfinite(box).all():
             raise InputError(f"box {index} is not finite: {box.tolist()}.")
+        if np.abs(box).max() > MAX_COORDINATE:
+            raise InputError(f"box {index} reaches beyond {MAX_COORDINATE:g} pixels: {box.tolist()}.")
         if box[2] <= box[0] or box[3] <= box[1]:
             raise InputError(f"box {index} is empty or reversed: {box.tolist()}; boxes are x1, y1, x2, y2.")
     return array
@@ -56,7 +59,9 @@ def xywh_to_xyxy(boxes: ArrayLike) -> Array:
     return np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1)
 
 
-def box_to_center_scale(box_xywh: ArrayLike, aspect_ratio: float = 1.0, padding: float = BOX_PADDING) -> tuple[Array, Array]:
+def box_to_center_scale(
+    box_xywh: ArrayLike, aspect_ratio: float = 1.0, padding: float = BOX_PADDING
+) -> tuple[Array, Array]:
     """The crop that a top-down network sees of a box.
 
     Args:

@@ -1,27 +1,29 @@
-"""Checkpoints from strangers -> tensors. A pickle is a program; here it may call only what is listed.
+"""Checkpoints from strangers -> tensors: the two containers that torch.save has written since 0.4.
 
-Reads what torch.save has written since 0.4: EasyCV and mmcv checkpoints with meta, optimizer state and numpy scalars,
-ModelScope's, and plain state dicts.
+EasyCV's and mmcv's with meta, optimizer state and numpy scalars, ModelScope's, and plain state dicts. torch.load is not
+asked: before 2.6 it runs what a pickle says, and old versions read beyond the end of a file that lies about its sizes.
 """
 
-import collections
-import inspect
+import io
 import logging
-import pickle
+import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .errors import CheckpointError, MissingFileError
+from .unpickle import SafeUnpickler
 
 logger = logging.getLogger(__name__)
 
 MAX_CHECKPOINT_BYTES = 2 * 1024**3
 MAX_LISTED = 5  # names in one error message
+LEGACY_HEAD = (0x1950A86A20F9469CFC6C, 1001)  # torch.save's magic number and protocol before 1.6
+LEGACY_COUNT_BYTES = 8
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -36,10 +38,11 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             values and plain containers; it is refused before that call.
     """
     content = read_checkpoint(path)
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    # dict's own methods: a pickle can give an OrderedDict attributes that hide them
+    state = dict.get(content, "state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds no state dict but a {type(content).__name__}.")
-    tensors = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    tensors = {name: value for name, value in dict.items(state) if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors.")
     if all(name.startswith("module.") for name in tensors):
@@ -50,23 +53,83 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: str | Path) -> Any:
-    """Everything in a checkpoint, under the rules of `read_state_dict`."""
+    """Everything in a checkpoint, under the rules of `read_state_dict`; tensors that shared memory still do."""
     path = Path(path)
-    _check_container(path)
+    if not os.path.isfile(path):  # noqa: PTH113  Path.is_file raises on a name that is too long
+        raise MissingFileError(f"{path} does not exist.")
     try:
-        return torch.load(str(path), map_location="cpu", **_SAFE_PICKLE)
+        with path.open("rb") as file:
+            _check_size(path.stat().st_size)
+            return _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
     except CheckpointError as error:
         raise CheckpointError(f"{path} is refused: {error}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError,
-            IndexError, AssertionError, ImportError, MemoryError, OverflowError, UnicodeError) as error:  # fmt: skip
+    except Exception as error:  # a hostile file makes a decoder raise anything
         raise CheckpointError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from None
+
+
+def _read_zip(file: IO[bytes]) -> Any:
+    """Since torch 1.6: an archive of ``data.pkl`` and one record of raw memory for each storage."""
+    with zipfile.ZipFile(file) as archive:
+        _check_size(sum(entry.file_size for entry in archive.infolist()))
+        names = archive.namelist()
+        if any(Path(name).name == "constants.pkl" for name in names):
+            raise CheckpointError("it is a TorchScript archive, which holds code.")
+        root = next(name for name in names if name.endswith("/data.pkl"))[: -len("data.pkl")]
+        _check_order(f"{root}byteorder" not in names or archive.read(f"{root}byteorder") == b"little")
+        storages: dict[Any, Tensor] = {}
+
+        def storage(_: str, dtype: torch.dtype, key: str, *rest: Any) -> Tensor:
+            if (key, dtype) not in storages:
+                storages[key, dtype] = _from_memory(archive.read(f"{root}data/{key}"), dtype)
+            return storages[key, dtype]
+
+        return SafeUnpickler(io.BytesIO(archive.read(f"{root}data.pkl")), storage).load()
+
+
+def _read_legacy(file: IO[bytes]) -> Any:
+    """Before torch 1.6: five pickles, then for each storage a count and its raw memory."""
+    unpickle: Callable[..., Any] = lambda *storage: SafeUnpickler(file, *storage).load()  # noqa: E731
+    file.seek(0)
+    if (unpickle(), unpickle()) != LEGACY_HEAD:
+        raise CheckpointError("torch.save has not written it.")
+    _check_order(unpickle()["little_endian"])
+    storages: dict[str, Tensor] = {}
+
+    def storage(_: str, dtype: torch.dtype, key: str, location: str, count: int, view: Any = None) -> Tensor:
+        if key not in storages:
+            _check_size(count * torch.empty(0, dtype=dtype).element_size())
+            storages[key] = torch.zeros(count, dtype=dtype)
+        return storages[key] if view is None else storages[key][view[1] : view[1] + view[2]]
+
+    content = unpickle(storage)
+    for key in unpickle():
+        count, flat = int.from_bytes(file.read(LEGACY_COUNT_BYTES), "little"), storages[key]
+        if count != flat.numel():
+            raise CheckpointError(f"storage {key!r} should have {flat.numel()} elements and has {count}.")
+        flat.copy_(_from_memory(file.read(count * flat.element_size()), flat.dtype))
+    return content
+
+
+def _from_memory(content: bytes, dtype: torch.dtype) -> Tensor:
+    return torch.frombuffer(bytearray(content), dtype=dtype) if content else torch.empty(0, dtype=dtype)
+
+
+def _check_size(size: int) -> None:
+    """Called before anything of that size is made."""
+    if size > MAX_CHECKPOINT_BYTES:
+        raise CheckpointError(f"it takes {size} bytes, more than {MAX_CHECKPOINT_BYTES}.")
+
+
+def _check_order(little_endian: bool) -> None:
+    if not little_endian:
+        raise CheckpointError("it was written on a big-endian machine.")
 
 
 def load_weights(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
     """Put ``state`` into ``module``; tensors that the module does not have are logged and left out.
 
     Raises:
-        CheckpointError: missing or misshaped tensors, named; the module is left as it was.
+        CheckpointError: missing or misshaped tensors, or some that are not finite, named; the module is left as it was.
     """
     expected = module.state_dict()
     # batch norm's counter of steps plays no part in an answer, and old checkpoints have none
@@ -76,7 +139,9 @@ def load_weights(module: nn.Module, state: dict[str, Tensor], source: str | Path
         for name, tensor in expected.items()
         if name in state and state[name].shape != tensor.shape
     ]
-    problems = [f"{what} {_listed(names)}" for what, names in (("lacks", missing), ("has", misshaped)) if names]
+    broken = [f"{name} with NaN or infinity" for name in expected if name in state and not state[name].isfinite().all()]
+    found = (("lacks", missing), ("has", misshaped + broken))
+    problems = [f"{what} {_listed(names)}" for what, names in found if names]
     if problems:
         raise CheckpointError(f"{source} does not fit the configured network: it {' and '.join(problems)}.")
     extra = [name for name in state if name not in expected]
@@ -88,103 +153,3 @@ def load_weights(module: nn.Module, state: dict[str, Tensor], source: str | Path
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     return ", ".join(names[:MAX_LISTED]) + more
-
-
-def _check_container(path: Path) -> None:
-    """Bound the size before reading, also unpacked; refuse TorchScript, which is code by nature."""
-    if not path.is_file():
-        raise MissingFileError(f"{path} does not exist.")
-    size = path.stat().st_size
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                entries = archive.infolist()
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
-            raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from None
-        if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
-            raise CheckpointError(f"{path} is refused: it is a TorchScript archive, which holds code.")
-        size = max(size, sum(entry.file_size for entry in entries))
-    if size > MAX_CHECKPOINT_BYTES:
-        raise CheckpointError(f"{path} is refused: it unpacks to {size} bytes, more than {MAX_CHECKPOINT_BYTES}.")
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """What protocol 2 pickles call to make bytes."""
-    if encoding != "latin1":
-        raise CheckpointError(f"its pickle encodes text as {encoding!r}.")
-    return text.encode("latin1")
-
-
-def _numpy_scalar(dtype: Any, data: Any) -> Any:
-    dtype = np.dtype(dtype)
-    if dtype.hasobject or not isinstance(data, bytes):
-        raise CheckpointError("its pickle holds a numpy scalar of Python objects.")
-    return np.frombuffer(data, dtype=dtype, count=1)[0]
-
-
-def _numpy_reconstruct(kind: Any, shape: Any, code: Any) -> Any:
-    return np.empty((0,), np.int8)  # numpy's own pickles call it so, then set shape, dtype and data
-
-
-class _Call:
-    """A function that a pickle may call. The pickle gets this throw-away face, whose attributes it can spoil."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments)
-
-
-_FUNCTIONS: dict[tuple[str, str], Any] = {
-    ("_codecs", "encode"): _encode,
-    **{("torch._utils", name): getattr(torch._utils, name)
-       for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")},
-    **{(module, name): function
-       for module in ("numpy.core.multiarray", "numpy._core.multiarray")
-       for name, function in (("scalar", _numpy_scalar), ("_reconstruct", _numpy_reconstruct))},
-}  # fmt: skip
-# Types of C only: a pickle can set attributes of a Python class.
-_TYPES: dict[tuple[str, str], type] = {
-    **{("collections", kind.__name__): kind
-       for kind in (collections.OrderedDict, collections.defaultdict, collections.deque)},
-    **{(module, kind.__name__): kind
-       for module in ("builtins", "__builtin__") for kind in (set, frozenset, slice, complex, list, dict)},
-    ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
-    ("torch", "Size"): torch.Size,
-    ("torch", "device"): torch.device,
-}  # fmt: skip
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _FUNCTIONS:
-            return _Call(_FUNCTIONS[module, name])
-        if (module, name) in _TYPES:
-            return _TYPES[module, name]
-        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        raise CheckpointError(f"its pickle calls {module}.{name}, which a checkpoint has no need of.")
-
-
-class _SafePickle:
-    """The part of the pickle module that torch.load asks for."""
-
-    __name__ = "pickle"
-    Unpickler = _Unpickler
-
-    @staticmethod
-    def load(file: Any, **options: Any) -> Any:
-        return _Unpickler(file, **options).load()
-
-    @staticmethod
-    def loads(data: bytes, **options: Any) -> Any:
-        raise CheckpointError("its container asks for a second pickle.")
-
-
-_SAFE_PICKLE: dict[str, Any] = {"pickle_module": _SafePickle}
-if "weights_only" in inspect.signature(torch.load).parameters:
-    _SAFE_PICKLE["weights_only"] = False  # torch's own reader takes no pickle_module and refuses numpy scalars

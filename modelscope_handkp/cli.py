@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="find the hands in pictures, draw them, write one JSON")
     predict.add_argument("sources", nargs="+", metavar="SOURCE", help="a file, folder, glob pattern or URL")
     predict.add_argument("--model", help="a model directory or hub id (default: the embedded model)")
-    predict.add_argument("--out", type=Path, default=Path(DEFAULT_OUT), help="folder of the drawn pictures (%(default)s)")
+    predict.add_argument(
+        "--out", type=Path, default=Path(DEFAULT_OUT), help="folder of the drawn pictures (%(default)s)"
+    )
     predict.add_argument("--json", type=Path, help=f"file of all results (default: OUT/{DEFAULT_JSON})")
     predict.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU where there is one)")
     predict.add_argument("--batch-size", type=int, default=DEFAULT_BATCH_SIZE, help="crops at once (%(default)s)")
@@ -62,10 +64,14 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
     sources = list(list_sources(arguments.sources))
     json_path = arguments.json or arguments.out / DEFAULT_JSON
+    taken = {Path(source).resolve() for source in sources if not source.startswith(URL_SCHEMES)}
+    if json_path.resolve() in taken:
+        raise InputError(f"--json {json_path} is one of the pictures.")
+    taken.add(json_path.resolve())
     for folder in (arguments.out, json_path.parent):
         folder.mkdir(parents=True, exist_ok=True)
     entries: dict[int, dict[str, Any]] = {}
-    names = _output_names(sources, arguments.out)
+    names = _output_names(sources, arguments.out, taken)
     try:
         for index, picture, hands in _answers(estimator, sources, entries):
             entries[index] = _entry(sources[index], picture, hands, names[index])
@@ -115,10 +121,9 @@ def _entry(source: str, picture: Picture, hands: Hands, drawn: Path) -> dict[str
     return entry
 
 
-def _output_names(sources: Sequence[str], out: Path) -> list[Path]:
-    """A file of its own for every drawing, never one of the sources."""
-    taken = {Path(source).resolve() for source in sources if not source.startswith(URL_SCHEMES)}
-    names = []
+def _output_names(sources: Sequence[str], out: Path, taken: set[Path]) -> list[Path]:
+    """A file of its own for every drawing, none of those ``taken``."""
+    taken, names = set(taken), []
     for source in sources:
         stem = Path(source.split("?")[0]).stem or "picture"
         path, number = out / f"{stem}.jpg", 1

@@ -17,6 +17,7 @@ VISIBLE = 0.5  # a keypoint gets a blob when its weight is above this
 LOG_FLOOR = 1e-10  # keeps the logarithm of a heatmap finite
 QUARTER = 0.25  # the shift of post_process "default", in heatmap pixels
 POST_PROCESSES = (None, "default", "unbiased")
+MAX_SIDE, MAX_KERNEL = 1024, 255  # pixels; crops and heatmaps of a hand are far smaller
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,15 @@ class HeatmapCodec:
     def __post_init__(self) -> None:
         if self.post_process not in POST_PROCESSES:
             raise ConfigError(f"post_process {self.post_process!r} is not one of {POST_PROCESSES}.")
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise ConfigError(f"modulate_kernel must be odd and positive, got {self.kernel}.")
+        if not isinstance(self.kernel, int) or self.kernel not in range(1, MAX_KERNEL + 1, 2):
+            raise ConfigError(f"modulate_kernel must be odd and at most {MAX_KERNEL}, got {self.kernel!r}.")
+        if not isinstance(self.sigma, (int, float)) or not self.sigma > 0:
+            raise ConfigError(f"sigma must be a positive number, got {self.sigma!r}.")
+        for name in ("image_size", "heatmap_size"):
+            size = getattr(self, name)
+            pair = isinstance(size, (list, tuple, np.ndarray)) and len(size) == 2
+            if not pair or not all(isinstance(side, (int, np.integer)) and 0 < side <= MAX_SIDE for side in size):
+                raise ConfigError(f"{name} must be two whole numbers up to {MAX_SIDE}, width and height, got {size!r}.")
 
     def encode(self, joints: ArrayLike, visible: ArrayLike) -> tuple[Array, Array]:
         """Keypoints in a crop -> training target.
@@ -100,7 +108,7 @@ class HeatmapCodec:
         x, y = int(point[0]), int(point[1])
         if not (1 < x < width - 2 and 1 < y < height - 2):
             return point
-        blurred = cv2.GaussianBlur(heatmap, (self.kernel, self.kernel), 0, borderType=cv2.BORDER_CONSTANT)
+        blurred = cv2.GaussianBlur(heatmap, (int(self.kernel), int(self.kernel)), 0, borderType=cv2.BORDER_CONSTANT)
         blurred *= heatmap.max() / blurred.max()
         log = np.log(np.maximum(blurred[y - 2 : y + 3, x - 2 : x + 3], LOG_FLOOR))
         gradient = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
@@ -116,10 +124,11 @@ class HeatmapCodec:
 
 def _argmax(heatmaps: Array) -> tuple[Array, Array]:
     """(N, K, H, W) -> points (N, K, 2) in heatmap pixels, (-1, -1) where nothing is positive; scores (N, K)."""
-    flat = heatmaps.reshape(*heatmaps.shape[:2], -1)
+    count, joints, height, width = heatmaps.shape
+    flat = heatmaps.reshape(count, joints, height * width)
     index = flat.argmax(axis=2)
     scores = np.take_along_axis(flat, index[..., None], axis=2)[..., 0]
-    points = np.stack([index % heatmaps.shape[3], index // heatmaps.shape[3]], axis=-1).astype(np.float32)
+    points = np.stack([index % width, index // width], axis=-1).astype(np.float32)
     points[scores <= 0] = -1
     return points, scores
 

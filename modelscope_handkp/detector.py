@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from .boxes import Array, clip_boxes, nms
 from .checkpoint import load_weights, read_state_dict
-from .config import read_python_config, require
+from .config import block, read_python_config, require, require_number
 from .errors import ConfigError
 from .inference import Network
 from .models.ssdlite import SSDLite, build_detector
 
 MAX_LOG_RATIO = abs(np.log(16 / 1000))  # of a box's side to its anchor's
 DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
+DEFAULT_SCORE = 0.5  # a box below is no hand, where nothing else is said
+MAX_BOXES = 10_000
+MAX_NORM = 1e4  # of a mean or a standard deviation
 RGB_MEAN, RGB_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
@@ -46,9 +49,11 @@ class HandDetector:
         self._levels = network.level_anchors()
         self._network = Network(network, device)
         self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
-        self._candidate_score = float(require(test_cfg, "score_thr"))
-        self._per_level, self._at_most = int(require(test_cfg, "nms_pre")), int(require(test_cfg, "max_per_img"))
-        self._iou = float(require(test_cfg, "nms.iou_threshold"))
+        self._candidate_score = require_number(test_cfg, "score_thr", 0, 1)
+        self._per_level, self._at_most = (
+            int(require_number(test_cfg, key, 1, MAX_BOXES)) for key in ("nms_pre", "max_per_img")
+        )
+        self._iou = require_number(test_cfg, "nms.iou_threshold", 0, 1)
 
     @classmethod
     def from_model_dir(
@@ -61,7 +66,7 @@ class HandDetector:
         """The detector of a model directory.
 
         Args:
-            detection: the ``DETECTION`` block of its configuration: ``config_file``, ``model_path``, ``score_threshold``.
+            detection: its configuration's ``DETECTION``: ``config_file``, ``model_path``, ``score_threshold``.
             score_threshold: in place of the block's own.
         Raises:
             ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
@@ -70,10 +75,18 @@ class HandDetector:
         weights = _inside(model_dir, require(detection, "model_path"))
         network = build_detector(config)
         load_weights(network, read_state_dict(weights), weights)
-        threshold = detection.get("score_threshold", 0.5) if score_threshold is None else score_threshold
-        normalise = config.get("img_norm_cfg", {})
-        mean, std = normalise.get("mean", RGB_MEAN), normalise.get("std", RGB_STD)
-        return cls(network, threshold, require(config, "model.test_cfg"), mean, std, device)
+        threshold = {"score_threshold": DEFAULT_SCORE, **detection}
+        if score_threshold is not None:
+            threshold["score_threshold"] = float(score_threshold)
+        normalise = {"mean": RGB_MEAN, "std": RGB_STD, **block(config, "img_norm_cfg")}
+        return cls(
+            network,
+            require_number(threshold, "score_threshold", 0, 1),
+            require(config, "model.test_cfg"),
+            _rgb(normalise, "mean", low=-MAX_NORM),
+            _rgb(normalise, "std", low=1 / MAX_NORM),
+            device,
+        )
 
     def __call__(self, image: NDArray[np.uint8]) -> tuple[Array, Array]:
         """Find the hands of one picture.
@@ -86,7 +99,9 @@ class HandDetector:
         logits, deltas = self._network(torch.from_numpy(self.preprocess(image)[None]))
         boxes, scores = self._candidates(logits, deltas)
         height, width = image.shape[:2]
-        boxes = boxes / (np.array([self.input_size] * 4, np.float32) / np.array([width, height] * 2, np.float32))
+        boxes = np.asarray(boxes / (self.input_size / np.array([width, height] * 2)), np.float32)
+        solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        boxes, scores = boxes[solid], scores[solid]
         kept = nms(boxes, scores, self._iou)[: self._at_most]
         kept = kept[scores[kept] > self.score_threshold]
         return clip_boxes(boxes[kept], width, height), scores[kept]
@@ -98,7 +113,7 @@ class HandDetector:
         return np.ascontiguousarray(((rgb - self._mean) / self._std).transpose(2, 0, 1))
 
     def _candidates(self, logits: list[torch.Tensor], deltas: list[torch.Tensor]) -> tuple[Array, Array]:
-        """Boxes in pixels of the input with their scores, best first within a level, none empty."""
+        """Boxes in pixels of the input with their scores, best first within a level."""
         boxes, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
         for level_logits, level_deltas, anchors in zip(logits, deltas, self._levels):
             hand = level_logits[0].permute(1, 2, 0).reshape(-1, 2).softmax(1)[:, 0].numpy()
@@ -107,9 +122,7 @@ class HandDetector:
             offsets = level_deltas[0].permute(1, 2, 0).reshape(-1, 4).numpy()[best]
             boxes.append(clip_boxes(decode_deltas(anchors[best], offsets), self.input_size, self.input_size))
             scores.append(hand[best])
-        found, score = np.concatenate(boxes), np.concatenate(scores)
-        solid = (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])
-        return found[solid], score[solid]
+        return np.concatenate(boxes), np.concatenate(scores)
 
 
 def decode_deltas(anchors: Array, deltas: Array) -> Array:
@@ -118,19 +131,28 @@ def decode_deltas(anchors: Array, deltas: Array) -> Array:
     scaled = deltas * np.array(DELTA_STDS, np.float32)
     center = center + size * scaled[:, :2]
     half = size * np.exp(np.clip(scaled[:, 2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * 0.5
-    return np.concatenate([center - half, center + half], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([center - half, center + half], axis=1), np.float32)
 
 
 def encode_deltas(anchors: Array, boxes: Array) -> Array:
     """The deltas that `decode_deltas` would turn into ``boxes``: training targets."""
     size, goal = anchors[:, 2:] - anchors[:, :2], boxes[:, 2:] - boxes[:, :2]
     shift = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) * 0.5 / size
-    return (np.concatenate([shift, np.log(goal / size)], axis=1) / np.array(DELTA_STDS)).astype(np.float32)
+    return np.asarray(np.concatenate([shift, np.log(goal / size)], axis=1) / np.array(DELTA_STDS), np.float32)
 
 
-def _inside(model_dir: str | Path, name: str) -> Path:
+def _rgb(config: dict[str, Any], key: str, low: float) -> list[float]:
+    values = config[key]
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        raise ConfigError(f"the hand detector's img_norm_cfg.{key} must be three numbers, got {values!r:.80}.")
+    return [require_number({key: value}, key, low, MAX_NORM) for value in values]
+
+
+def _inside(model_dir: str | Path, name: Any) -> Path:
     """A file of the model directory; a configuration may not reach outside it."""
-    parts = Path(os.path.normpath(name)).parts
-    if os.path.isabs(name) or ".." in parts:
-        raise ConfigError(f"the configuration names {name!r}, which is outside the model directory.")
-    return Path(model_dir).joinpath(*parts)
+    if not isinstance(name, str):
+        raise ConfigError(f"the configuration's DETECTION must name files, got {name!r:.80}.")
+    inner = Path(os.path.normpath(name))
+    if inner.is_absolute() or ".." in inner.parts:
+        raise ConfigError(f"the configuration names {name!r:.80}, which is outside the model directory.")
+    return Path(model_dir) / inner

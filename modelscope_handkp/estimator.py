@@ -4,18 +4,19 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .boxes import Array, as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
 from .checkpoint import load_weights, read_state_dict
 from .codec import HeatmapCodec
-from .config import read_configuration, require
+from .config import block, read_configuration, require
 from .detector import HandDetector
 from .errors import ConfigError, InputError, MissingFileError
 from .hands import Hands
@@ -55,7 +56,7 @@ class HandEstimator:
     ) -> None:
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size must be a positive integer, got {batch_size!r}.")
-        test_cfg = require(config, "model").get("test_cfg") or {}
+        test_cfg = block(config, "model.test_cfg")
         if test_cfg.get("use_udp"):
             raise ConfigError("model.test_cfg.use_udp is not supported.")
         self.detector, self.batch_size = detector, batch_size
@@ -69,6 +70,7 @@ class HandEstimator:
         self._transform = build_transforms(require(config, "test_pipeline"))
         self._method = "heatmaps_flip_averaged" if test_cfg.get("flip_test", True) else "__call__"
         self._network = Network(pose, device)
+        self._try_out()
 
     @classmethod
     def from_pretrained(
@@ -109,8 +111,8 @@ class HandEstimator:
         """
         if not isinstance(image, (list, tuple)):
             return next(self.stream([image], [boxes]))
-        if boxes is not None and len(boxes) != len(image):
-            raise InputError(f"{len(image)} pictures need as many entries of boxes, got {len(boxes)}.")
+        if boxes is not None and (not hasattr(boxes, "__len__") or len(boxes) != len(image)):
+            raise InputError(f"{len(image)} pictures need a list of as many entries of boxes, got {boxes!r:.80}.")
         return list(self.stream(image, boxes))
 
     def stream(self, images: Iterable[Any], boxes: Iterable[Any] | None = None) -> Iterator[Hands]:
@@ -121,45 +123,74 @@ class HandEstimator:
         for image, given in zip(images, repeat(None) if boxes is None else boxes):
             picture = load_image(image)
             found, scores = self._find(picture, given)
-            crops += self._crop(picture, found)
             waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores))
-            while len(crops) >= self.batch_size:
-                keypoints += self._estimate(crops[: self.batch_size])
-                del crops[: self.batch_size]
+            for crop in self._crop(picture, found):
+                crops.append(crop)
+                if len(crops) == self.batch_size:
+                    keypoints += self._estimate(crops)
+                    crops.clear()
+            if crops and len(waiting) >= self.batch_size:  # else pictures without hands would pile up behind one with
+                keypoints += self._estimate(crops)
+                crops.clear()
             yield from _finished(waiting, keypoints)
         if crops:
             keypoints += self._estimate(crops)
         yield from _finished(waiting, keypoints)
 
+    def _try_out(self) -> None:
+        """One crop goes the way, so that a configuration that cannot work is refused here and not at some picture."""
+        try:
+            crop = next(self._crop(np.zeros((1, 1, 3), np.uint8), np.array([[0, 0, 1, 1]], np.float32)))
+            heatmaps = self._network(crop["img"][None])
+            height, width = heatmaps.shape[2:]
+        except Exception as error:  # whatever the parts raise, they do not fit
+            raise ConfigError(
+                f"test_pipeline, data_cfg and model do not fit: {type(error).__name__}: {error}"
+            ) from error
+        if not heatmaps.isfinite().all():
+            raise ConfigError("test_pipeline and model answer a black crop with NaN or infinity.")
+        if [width, height] != list(self._codec.heatmap_size):
+            raise ConfigError(
+                f"data_cfg.heatmap_size is {list(self._codec.heatmap_size)}, the network gives {[width, height]}."
+            )
+
     def _find(self, picture: Picture, given: Any) -> tuple[Array, Array]:
         """Boxes as given, as detected, or the whole picture; and their scores."""
         if given is None and self.detector is not None:
-            found, scores = self.detector(picture)
-            boxes, confidence = as_boxes(found), np.asarray(scores, np.float32).reshape(-1)
-            if len(boxes) != len(confidence):
-                raise InputError(f"the detector gave {len(boxes)} boxes and {len(confidence)} scores.")
-            return boxes, confidence
+            return _checked(self.detector(picture))
         height, width = picture.shape[:2]
         boxes = as_boxes([0, 0, width, height] if given is None else given)
         return boxes, np.ones(len(boxes), np.float32)
 
-    def _crop(self, picture: Picture, boxes: Array) -> list[Sample]:
+    def _crop(self, picture: Picture, boxes: Array) -> Iterator[Sample]:
         """A network input ``img`` (3, H, W) for each box, with the crop's ``center`` and ``scale``."""
         if not len(boxes):
-            return []
-        rgb, crops = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), []
+            return
+        rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         info = {"image_size": self._image_size, "flip_pairs": []}
         for box in boxes:
             center, scale = box_to_center_scale(xyxy_to_xywh(box), self._image_size[0] / self._image_size[1])
             sample = {"img": rgb, "center": center, "scale": scale, "rotation": 0, "ann_info": info,
                       "image_file": "", "image_id": 0, "bbox_id": 0}  # fmt: skip
-            crops.append({"img": self._transform(sample)["img"], "center": center, "scale": scale})
-        return crops
+            yield {"img": self._transform(sample)["img"], "center": center, "scale": scale}
 
     def _estimate(self, crops: list[Sample]) -> list[Array]:
         heatmaps = self._network(torch.stack([crop["img"] for crop in crops]), self._method)
         centers, scales = (np.stack([crop[key] for crop in crops]) for key in ("center", "scale"))
         return list(self._codec.decode(heatmaps.numpy(), centers, scales))
+
+
+def _checked(answer: Any) -> tuple[Array, Array]:
+    """Boxes and scores of a detector, which may be anybody's."""
+    try:
+        found, scores = answer
+        confidence = np.array(scores, np.float32).reshape(-1)
+    except (TypeError, ValueError):
+        raise InputError(f"the detector must give boxes and scores, it gave {answer!r:.80}.") from None
+    boxes = as_boxes(found)
+    if len(boxes) != len(confidence) or not np.isfinite(confidence).all():
+        raise InputError(f"the detector gave {len(boxes)} boxes and {len(confidence)} scores, {scores!r:.80}.")
+    return boxes, confidence
 
 
 def _finished(waiting: deque[tuple[Array, Array]], keypoints: list[Array]) -> Iterator[Hands]:
@@ -192,7 +223,7 @@ def build_own_detector(
     model_dir: str | Path, config: dict[str, Any], score_threshold: float | None, device: str | torch.device
 ) -> HandDetector | None:
     """The detector that the configuration's ``DETECTION`` names; None, and a word in the log, without one."""
-    if score_threshold is not None and not 0 <= score_threshold <= 1:
+    if score_threshold is not None and not (isinstance(score_threshold, Real) and 0 <= score_threshold <= 1):
         raise InputError(f"score_threshold must be between 0 and 1, got {score_threshold!r}.")
     if config.get("DETECTION"):
         return HandDetector.from_model_dir(model_dir, config["DETECTION"], score_threshold, device)
@@ -211,7 +242,7 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     try:
         if device is None:
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.empty(0, device=device)
+        torch.empty(0, device=device).cpu()  # "meta" comes from nowhere
         return torch.device(device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None

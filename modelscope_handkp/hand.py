@@ -1,5 +1,7 @@
 """The 21 keypoints of a hand, in COCO-WholeBody order: names, links and colours."""
 
+from itertools import pairwise
+
 FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 JOINTS_PER_FINGER = 4  # from the palm to the tip
 
@@ -23,7 +25,7 @@ WRIST_COLOR = (255, 255, 255)
 def _finger_links(finger: int) -> list[tuple[int, int]]:
     first = 1 + finger * JOINTS_PER_FINGER
     chain = [0, *range(first, first + JOINTS_PER_FINGER)]
-    return list(zip(chain[:-1], chain[1:]))
+    return list(pairwise(chain))
 
 
 # (start, end) keypoint indices: wrist to fingertip, finger by finger.

@@ -12,7 +12,7 @@ from .hand import NUM_KEYPOINTS
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
 class Hands:
     """The N hands of one picture, best first where a detector found them.
 
@@ -29,7 +29,7 @@ class Hands:
     scores: Array
 
     def __post_init__(self) -> None:
-        count = len(self.keypoints)
+        count = len(np.atleast_1d(self.keypoints))
         expected = {"keypoints": (count, NUM_KEYPOINTS, 3), "boxes": (count, 4), "scores": (count,)}
         for name, shape in expected.items():
             array = np.array(getattr(self, name), np.float32)
@@ -41,13 +41,13 @@ class Hands:
     @classmethod
     def empty(cls) -> "Hands":
         """No hand: shapes (0, 21, 3), (0, 4), (0,)."""
-        return cls(np.zeros((0, NUM_KEYPOINTS, 3)), np.zeros((0, 4)), np.zeros(0))
+        return cls(*(np.zeros(shape, np.float32) for shape in ((0, NUM_KEYPOINTS, 3), (0, 4), (0,))))
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def to_list(self) -> list[dict[str, Any]]:
-        """One dict of plain numbers a hand, ready for JSON: ``box`` xyxy, ``score``, ``keypoints`` 21 x (x, y, score)."""
+        """One dict of plain numbers a hand, for JSON: ``box`` xyxy, ``score``, ``keypoints`` 21 x (x, y, score)."""
         return [
             {"box": box.tolist(), "score": float(score), "keypoints": keypoints.tolist()}
             for keypoints, box, score in zip(self.keypoints, self.boxes, self.scores)

@@ -1,6 +1,7 @@
 """Getting a trained network ready to answer fast: folded batch norm, channels last."""
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -30,11 +31,12 @@ class Network:
 
 def fold_batch_norms(module: nn.Module) -> None:
     """Fold every batch norm that follows a convolution in its parent's list of children, in place."""
-    names = list(module._modules)
-    for name, child in module.named_children():
+    children = list(module.named_children())
+    for _, child in children:
         fold_batch_norms(child)
-        if isinstance(child, nn.BatchNorm2d) and isinstance(before := module._modules[names[names.index(name) - 1]], nn.Conv2d):
-            setattr(module, names[names.index(name) - 1], fuse_conv_bn_eval(before, child))
+    for (before, conv), (name, norm) in pairwise(children):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, before, fuse_conv_bn_eval(conv, norm))
             setattr(module, name, nn.Identity())
 
 

@@ -2,17 +2,18 @@
 
 import glob
 import io
+import os
+import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import DownloadError, InputError, MissingFileError
 
@@ -21,8 +22,10 @@ MAX_SIDE = 32_766  # OpenCV's warp addresses no more
 MAX_DOWNLOAD_BYTES = 64 * 1024**2
 URL_TIMEOUT_SECONDS = 10.0  # for the whole download
 URL_SCHEMES = ("http://", "https://")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")  # Pillow runs Ghostscript for some others
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
 SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
+SHOWN = 200  # characters of a path in an error
 
 Picture = NDArray[np.uint8]
 
@@ -43,14 +46,13 @@ def load_image(source: Any) -> Picture:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _from_pil(source, "the PIL image")
+        return _decode(source, "the PIL image")
     if isinstance(source, str) and source.startswith(URL_SCHEMES):
         return _decode(io.BytesIO(download(source)), source)
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        if not path.is_file():
-            raise MissingFileError(f"{path} does not exist or is not a file.")
-        return _decode(path, str(path))
+        if not os.path.isfile(source):  # noqa: PTH113  Path.is_file raises on a name that is too long
+            raise MissingFileError(f"{str(source)[:SHOWN]} does not exist or is not a file.")
+        return _decode(source, str(source))
     raise InputError(f"a picture is a path, a URL, an array or a PIL image, not a {type(source).__name__}.")
 
 
@@ -60,20 +62,29 @@ def download(url: str) -> bytes:
     Raises:
         DownloadError: no whole answer in `URL_TIMEOUT_SECONDS`, or more than `MAX_DOWNLOAD_BYTES`.
     """
+    answer: futures.Future[bytes] = futures.Future()
+    # in a thread, since a server that sends its headers byte by byte keeps urlopen waiting past any timeout of its own
+    threading.Thread(target=_fetch, args=(url, answer), daemon=True).start()
+    try:
+        return answer.result(URL_TIMEOUT_SECONDS)
+    except futures.TimeoutError:
+        raise DownloadError(f"{url} did not answer within {URL_TIMEOUT_SECONDS:g} seconds.") from None
+
+
+def _fetch(url: str, answer: "futures.Future[bytes]") -> None:
+    """Download ``url`` and put its content, or the `DownloadError`, into ``answer``."""
     deadline, content = time.monotonic() + URL_TIMEOUT_SECONDS, bytearray()
     try:
-        with urllib.request.urlopen(url, timeout=URL_TIMEOUT_SECONDS) as answer:
-            while chunk := answer.read1(1 << 16):
+        with urllib.request.urlopen(url, timeout=URL_TIMEOUT_SECONDS) as response:
+            while (chunk := response.read1(1 << 16)) and time.monotonic() < deadline:
                 content += chunk
                 if len(content) > MAX_DOWNLOAD_BYTES:
-                    raise DownloadError(f"{url} is larger than {MAX_DOWNLOAD_BYTES} bytes.")
-                if time.monotonic() > deadline:
-                    raise DownloadError(f"{url} did not answer within {URL_TIMEOUT_SECONDS:g} seconds.")
-    except DownloadError:
-        raise
-    except (OSError, ValueError, urllib.error.HTTPError) as error:
-        raise DownloadError(f"{url} could not be read within {URL_TIMEOUT_SECONDS:g} seconds: {error}.") from None
-    return bytes(content)
+                    answer.set_exception(DownloadError(f"{url} is larger than {MAX_DOWNLOAD_BYTES} bytes."))
+                    return
+        if not chunk:
+            answer.set_result(bytes(content))
+    except Exception as error:  # a hostile server makes urllib raise more than OSError
+        answer.set_exception(DownloadError(f"{url} could not be read: {error}."))
 
 
 def list_sources(sources: Iterable[str]) -> Iterator[str]:
@@ -84,34 +95,46 @@ def list_sources(sources: Iterable[str]) -> Iterator[str]:
     for source in sources:
         if source.startswith(URL_SCHEMES):
             yield source
-        elif Path(source).is_dir():
+        elif os.path.isdir(source):  # noqa: PTH112  Path.is_dir raises on a name that is too long
             files = sorted(str(file) for file in Path(source).iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
             yield from files or [source]
         else:
-            yield from [source] if Path(source).exists() else sorted(glob.glob(source)) or [source]
+            yield from [source] if os.path.exists(source) else sorted(glob.glob(source)) or [source]  # noqa: PTH110
 
 
-def _decode(file: Any, name: str) -> Picture:
+def _decode(source: Any, name: str) -> Picture:
+    """A PIL image, or a file that holds one."""
     try:
-        with Image.open(file) as image:
+        if isinstance(source, Image.Image):
+            return _from_pil(source, name)
+        with Image.open(source, formats=FORMATS) as image:
             return _from_pil(image, name)
-    except (Image.DecompressionBombError, Image.UnidentifiedImageError) as error:
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, UnidentifiedImageError) as error:
         raise InputError(f"{name} is not a picture that can be read: {error}.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, MemoryError) as error:
-        if isinstance(error, InputError):
-            raise
+    except Exception as error:  # a hostile file makes a decoder raise anything
         raise InputError(f"{name} is broken: {error}.") from None
 
 
 def _from_pil(image: Image.Image, name: str) -> Picture:
     _check_size(image.width, image.height, name)
-    upright: Image.Image = ImageOps.exif_transpose(image) or image
+    upright = _upright(image)
     if upright.mode.startswith("I") or upright.mode == "F":  # 16 bit and wider, one channel
         return _from_array(_sixteen_bit(np.asarray(upright), upright.mode, name))
     if upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info:
         paper = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(paper, upright.convert("RGBA"))
-    return cv2.cvtColor(np.asarray(upright.convert("RGB")), cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
+    return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says; as it is where the EXIF is broken, like viewers do."""
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except Exception:  # Pillow raises anything on hostile EXIF
+        return image
 
 
 def _sixteen_bit(values: NDArray[Any], mode: str, name: str) -> NDArray[Any]:
@@ -138,8 +161,8 @@ def _from_array(array: NDArray[Any]) -> Picture:
 def _eight_bit(array: NDArray[Any]) -> Picture:
     if array.dtype == np.uint8:
         return array
-    if array.dtype == np.uint16:
-        return np.rint(array / SIXTEEN_TO_EIGHT_BITS).astype(np.uint8)
+    if array.dtype.newbyteorder("=") == np.uint16:
+        return np.asarray(np.rint(array / SIXTEEN_TO_EIGHT_BITS), np.uint8)
     if array.dtype.kind not in "iuf":
         raise InputError(f"a picture array holds integers or floats, not {array.dtype}.")
     low, high = array.min(), array.max()
@@ -147,7 +170,7 @@ def _eight_bit(array: NDArray[Any]) -> Picture:
         raise InputError(f"a picture array of {array.dtype} has values in 0..1 or 0..255, got {low} to {high}.")
     if array.dtype.kind == "f" and high <= 1:
         array = array * 255
-    return np.rint(array).astype(np.uint8)
+    return np.asarray(np.rint(array), np.uint8)
 
 
 def _check_size(width: int, height: int, name: str) -> None:

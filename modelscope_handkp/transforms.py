@@ -80,7 +80,7 @@ class NormalizeTensor(Transform):
     needs = ("img",)
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        if len(mean) != 3 or len(std) != 3 or not all(value > 0 for value in std):
             raise ConfigError(f"NormalizeTensor needs three means and three positive stds, got {mean} and {std}.")
         self.mean = torch.tensor(mean, dtype=torch.float32)[:, None, None]
         self.std = torch.tensor(std, dtype=torch.float32)[:, None, None]
@@ -90,7 +90,7 @@ class NormalizeTensor(Transform):
 
 
 class PoseCollect(Transform):
-    """Keep ``keys``, and ``meta_keys`` under ``meta_name``; a pair (key, name) renames. ``bbox_id`` always goes along."""
+    """Keep ``keys``, and ``meta_keys`` under ``meta_name``; a pair (key, name) renames. ``bbox_id`` goes along."""
 
     def __init__(self, keys: Sequence[Any], meta_keys: Sequence[Any], meta_name: str = "img_metas") -> None:
         self.keys, self.meta_keys, self.meta_name = keys, meta_keys, meta_name
@@ -200,6 +200,8 @@ def build_transforms(chain: Sequence[dict[str, Any]]) -> Callable[..., Sample]:
     Raises:
         ConfigError: an unknown transform or argument, named.
     """
+    if not isinstance(chain, (list, tuple)):
+        raise ConfigError(f"a chain of transforms is a list, got {chain!r:.80}.")
     steps = [_build(block) for block in chain]
 
     def run(sample: Sample, rng: np.random.Generator | None = None) -> Sample:
@@ -211,11 +213,13 @@ def build_transforms(chain: Sequence[dict[str, Any]]) -> Callable[..., Sample]:
 
 
 def _build(block: dict[str, Any]) -> Transform:
-    arguments = dict(block)
+    arguments = dict(block) if isinstance(block, dict) else {"type": block}
     name = arguments.pop("type", None)
-    if name not in TRANSFORMS:
-        raise ConfigError(f"transform {name!r} is not known; known are {sorted(TRANSFORMS)}.")
+    if not isinstance(name, str) or name not in TRANSFORMS:
+        raise ConfigError(f"transform {name!r:.80} is not known; known are {sorted(TRANSFORMS)}.")
     try:
         return TRANSFORMS[name](**arguments)
-    except TypeError as error:
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ConfigError(f"transform {name} cannot be built: {error}.") from None

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..config import require
+from ..config import check_weights, require
 from ..errors import ConfigError
 
 STEM_CHANNELS = 64
@@ -26,9 +26,10 @@ class BasicBlock(nn.Module):
         self.downsample = _projection(in_channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
+        out: Tensor = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        out = self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -49,10 +50,11 @@ class Bottleneck(nn.Module):
         self.downsample = _projection(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
+        out: Tensor = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        out = self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        return out
 
 
 BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"BASIC": BasicBlock, "BOTTLENECK": Bottleneck}
@@ -92,7 +94,8 @@ class HRModule(nn.Module):
         widths = stage.out_channels
         outputs = len(widths) if multiscale else 1
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(_fuse(widths, j, i, upsample) for j in range(len(widths))) for i in range(outputs)
+            nn.ModuleList(_fuse(widths, j, i, upsample) for j in range(len(widths)))  # type: ignore[misc]
+            for i in range(outputs)
         )
         self.relu = nn.ReLU(inplace=True)
 
@@ -138,7 +141,10 @@ class Stage:
                 f"{name} has num_branches {branches}, num_blocks {self.num_blocks} and num_channels "
                 f"{self.num_channels}; the three must agree."
             )
+        if min([self.num_modules, *self.num_blocks, *self.num_channels], default=0) < 1:
+            raise ConfigError(f"{name} has numbers below 1: {extra[name]}.")
         self.out_channels = [channels * self.block.expansion for channels in self.num_channels]
+        check_weights(9 * self.num_modules * (max(self.num_blocks) + 1) * sum(self.out_channels) ** 2, name)
 
 
 class HRNet(nn.Module):
@@ -146,16 +152,15 @@ class HRNet(nn.Module):
 
     Args:
         extra: ``stage1`` to ``stage4`` and ``upsample`` as in the configuration's ``model.backbone.extra``.
-        in_channels: of the picture.
     Raises:
         ConfigError: a missing key, an unknown block, or numbers of branches that disagree.
     """
 
-    def __init__(self, extra: dict[str, Any], in_channels: int = 3) -> None:
+    def __init__(self, extra: dict[str, Any]) -> None:
         super().__init__()
         upsample = {"mode": "nearest", "align_corners": None, **extra.get("upsample", {})}
         stages = [Stage(extra, f"stage{number}") for number in (1, 2, 3, 4)]
-        self.conv1 = nn.Conv2d(in_channels, STEM_CHANNELS, 3, 2, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 3, 2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
         self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, 2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)

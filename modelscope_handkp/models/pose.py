@@ -1,39 +1,45 @@
 """The keypoint network: HRNet trunk and heatmap head, with EasyCV's state-dict keys (its class is `TopDown`)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import require
+from ..config import block, check_weights, require, require_number
 from ..errors import ConfigError
 from ..hand import NUM_KEYPOINTS
 from .hrnet import HRNet
 
+MAX_CONV_LAYERS = 16
 OVERLAP_BLOCK = 16  # floats that one step of an in-place CPU copy moves
 
 
 class HeatmapHead(nn.Module):
     """Feature maps -> heatmaps (N, K, H, W): chosen maps at the size of the first, side by side, then convolutions.
 
-    Args: the configuration's ``model.keypoint_head`` (mmpose's TopdownHeatmapSimpleHead without deconvolutions).
+    Args:
+        head: the configuration's ``model.keypoint_head`` (mmpose's TopdownHeatmapSimpleHead without deconvolutions).
+        widths: channels of each of the backbone's feature maps.
     """
 
-    def __init__(self, head: dict[str, Any]) -> None:
+    def __init__(self, head: dict[str, Any], widths: Sequence[int]) -> None:
         super().__init__()
-        extra = head.get("extra") or {}
+        extra = {"num_conv_layers": 0, "final_conv_kernel": 1, **block(head, "extra")}
         channels, index = require(head, "in_channels"), head.get("in_index", 0)
-        if head.get("input_transform") == "resize_concat":
-            self.in_index, width = list(index), sum(channels)
-        else:
-            self.in_index, width = [index], channels
+        if head.get("input_transform") != "resize_concat":
+            channels, index = [channels], [index]
+        self.in_index = list(index)
+        if list(channels) != [widths[i] for i in self.in_index]:
+            raise ConfigError(f"keypoint_head.in_channels {channels} at in_index {index} are not of {list(widths)}.")
+        width, count = sum(channels), int(require_number(extra, "num_conv_layers", 0, MAX_CONV_LAYERS))
+        kernels, last_kernel = extra.get("num_conv_kernels", [1] * count)[:count], extra["final_conv_kernel"]
+        check_weights(sum((kernel * width) ** 2 for kernel in [*kernels, last_kernel]), "keypoint_head")
         layers: list[nn.Module] = []
-        count = extra.get("num_conv_layers", 0)
-        for kernel in extra.get("num_conv_kernels", [1] * count)[:count]:
+        for kernel in kernels:
             layers += [nn.Conv2d(width, width, kernel, padding=(kernel - 1) // 2), nn.BatchNorm2d(width), nn.ReLU(True)]
-        kernel = extra.get("final_conv_kernel", 1)
-        last = nn.Conv2d(width, require(head, "out_channels"), kernel, padding=kernel // 2)
+        last = nn.Conv2d(width, require(head, "out_channels"), last_kernel, padding=last_kernel // 2)
         self.final_layer: nn.Module = nn.Sequential(*layers, last) if layers else last
 
     def forward(self, features: list[Tensor]) -> Tensor:
@@ -65,7 +71,8 @@ class TopDown(nn.Module):
 
     def heatmaps_flip_averaged(self, img: Tensor) -> Tensor:
         """Flip test: the mean of the answers to the crops and to their mirror images, in one batch of 2N."""
-        plain, mirrored = self(torch.cat([img, img.flip(3)])).chunk(2)
+        heatmaps: Tensor = self(torch.cat([img, img.flip(3)]))
+        plain, mirrored = heatmaps.chunk(2)
         mirrored = mirrored.flip(3)
         if self.shift_heatmap:
             mirrored = shift_exactly(mirrored) if self.shift_heatmap == "exact" else shift_as_easycv(mirrored)
@@ -118,21 +125,28 @@ def build_pose(model: dict[str, Any]) -> TopDown:
     Raises:
         ConfigError: a missing key (named), or a network of a type that is not known here (named).
     """
-    backbone, head = require(model, "backbone"), require(model, "keypoint_head")
-    _expect("model.backbone.type", require(model, "backbone.type"), "HRNet")
-    _expect("model.keypoint_head.type", require(model, "keypoint_head.type"), "TopdownHeatmapSimpleHead")
+    config = {"model": model}  # for errors that name the whole key
+    known = {"model.backbone.type": "HRNet", "model.keypoint_head.type": "TopdownHeatmapSimpleHead",
+             "model.keypoint_head.out_channels": NUM_KEYPOINTS}  # fmt: skip
+    for key, value in known.items():
+        _expect(key, require(config, key), value)
+    backbone, head = model["backbone"], model["keypoint_head"]
+    _expect("model.backbone.in_channels", backbone.get("in_channels", 3), 3)
     _expect("model.keypoint_head.num_deconv_layers", head.get("num_deconv_layers", 0), 0)
-    _expect("model.keypoint_head.out_channels", require(model, "keypoint_head.out_channels"), NUM_KEYPOINTS)
     if head.get("input_transform") not in (None, "resize_concat"):
-        raise ConfigError(f"model.keypoint_head.input_transform {head['input_transform']!r} is not known.")
+        raise ConfigError(f"model.keypoint_head.input_transform {head['input_transform']!r:.80} is not known.")
     try:
-        trunk = HRNet(require(backbone, "extra"), backbone.get("in_channels", 3))
-        shift = (model.get("test_cfg") or {}).get("shift_heatmap", False)
-        return TopDown(trunk, HeatmapHead(head), shift)
-    except (TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-        raise ConfigError(f"the configuration's model block cannot be built: {error}.") from error
+        trunk = HRNet(require(config, "model.backbone.extra"))
+        shift = block(config, "model.test_cfg").get("shift_heatmap", False)
+        return TopDown(trunk, HeatmapHead(head, trunk.out_channels), shift)
+    except ConfigError:
+        raise
+    except Exception as error:  # Python and torch raise anything on values of a wrong kind
+        raise ConfigError(
+            f"the configuration's model block cannot be built: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _expect(key: str, value: Any, known: Any) -> None:
     if value != known:
-        raise ConfigError(f"{key} {value!r} is not supported; this package knows {known!r}.")
+        raise ConfigError(f"{key} {value!r:.80} is not supported; this package knows {known!r}.")

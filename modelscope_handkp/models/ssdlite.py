@@ -1,5 +1,6 @@
 """SSDLite-MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), with mmdet 2.x's state-dict keys."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..config import require
+from ..config import check_weights, require
 from ..errors import ConfigError
 
 # MobileNetV2's layers: expansion, channels, blocks, stride
@@ -17,6 +18,7 @@ STEM_CHANNELS = 32
 LAST_CHANNELS = 1280
 BN_EPS = 1e-3
 BN_MOMENTUM = 0.03
+MAX_INPUT, MAX_STRIDE = 1024, 8  # of a configuration: pixels of the input, and from one level to the next
 
 
 class ConvBN(nn.Module):
@@ -89,7 +91,9 @@ class MobileNetV2(nn.Module):
 class SSDNeck(nn.Module):
     """Adds smaller maps: each from the one before, ``strides[i]`` times smaller."""
 
-    def __init__(self, cin: Sequence[int], cout: Sequence[int], strides: Sequence[int], paddings: Sequence[int]) -> None:
+    def __init__(
+        self, cin: Sequence[int], cout: Sequence[int], strides: Sequence[int], paddings: Sequence[int]
+    ) -> None:
         super().__init__()
         widths = cout[len(cin) - 1 :]
         self.extra_layers = nn.ModuleList(
@@ -132,7 +136,8 @@ class SSDLite(nn.Module):
                  input_size: int) -> None:  # fmt: skip
         super().__init__()
         self.backbone, self.neck, self.bbox_head = backbone, neck, bbox_head
-        self.generator, self.input_size = generator, input_size
+        self.input_size = input_size
+        self._anchors = self._level_anchors(generator)
 
     def forward(self, img: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         logits, deltas = self.bbox_head(self.neck(self.backbone(img)))
@@ -140,14 +145,17 @@ class SSDLite(nn.Module):
 
     def level_anchors(self) -> list[NDArray[np.float32]]:
         """Anchors of each level, (h * w * anchors, 4) xyxy in pixels of the input, the anchor innermost."""
+        return [anchors.copy() for anchors in self._anchors]
+
+    def _level_anchors(self, generator: dict[str, Any]) -> list[NDArray[np.float32]]:
+        """The network itself says how large its levels are."""
+        self.eval()
         with torch.no_grad():
-            was_training = self.training
-            self.eval()
-            logits, _ = self(torch.zeros(1, 3, self.input_size, self.input_size, device=next(self.parameters()).device))
-            self.train(was_training)
+            logits, _ = self(torch.zeros(1, 3, self.input_size, self.input_size))
+        self.train()
         return [
             _grid(_base_anchors(low, high, ratios), stride, level.shape[2], level.shape[3])
-            for level, stride, low, high, ratios in zip(logits, *_anchor_settings(self.generator))
+            for level, stride, low, high, ratios in zip(logits, *_anchor_settings(generator))
         ]
 
     def anchors(self) -> NDArray[np.float32]:
@@ -164,9 +172,9 @@ def _anchor_settings(generator: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
 
 def _base_anchors(low: float, high: float, ratios: Sequence[float]) -> NDArray[np.float64]:
     """(anchors, 2) width, height: a square, a larger square, then 1/r and r (height / width) for each ratio."""
-    squares = [(low, low), ((low * high) ** 0.5,) * 2]
+    squares = [(low, low), (math.sqrt(low * high),) * 2]
     slopes = [slope for ratio in ratios for slope in (1 / ratio, ratio)]
-    return np.array(squares + [(low / slope**0.5, low * slope**0.5) for slope in slopes])
+    return np.array(squares + [(low / math.sqrt(slope), low * math.sqrt(slope)) for slope in slopes])
 
 
 def _grid(base: NDArray[np.float64], stride: float, height: int, width: int) -> NDArray[np.float32]:
@@ -187,26 +195,44 @@ def build_detector(config: dict[str, Any]) -> SSDLite:
     for key, value in known.items():
         if require(config, key) != value:
             raise ConfigError(
-                f"the hand detector's {key} {require(config, key)!r} is not supported (only {value!r} is); pass "
+                f"the hand detector's {key} {require(config, key)!r:.80} is not supported (only {value!r} is); pass "
                 "detector=, any callable image -> (boxes, scores)."
             )
     neck, head = require(config, "model.neck"), require(config, "model.bbox_head")
     generator = require(head, "anchor_generator")
     try:
         anchors = [2 + 2 * len(ratios) for ratios in _anchor_settings(generator)[3]]
+        _check_levels(neck, head, anchors)
         return SSDLite(
             MobileNetV2(require(config, "model.backbone.out_indices")),
-            SSDNeck(*(require(neck, key) for key in ("in_channels", "out_channels", "level_strides", "level_paddings"))),
+            SSDNeck(
+                *(require(neck, key) for key in ("in_channels", "out_channels", "level_strides", "level_paddings"))
+            ),
             SSDHead(require(head, "in_channels"), anchors),
             generator,
             _input_size(config),
         )
-    except (TypeError, KeyError, IndexError, RuntimeError) as error:
-        raise ConfigError(f"the hand detector's configuration cannot be built: {error}.") from error
+    except ConfigError:
+        raise
+    except Exception as error:  # Python and torch raise anything on values of a wrong kind
+        raise ConfigError(
+            f"the hand detector's configuration cannot be built: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _check_levels(neck: dict[str, Any], head: dict[str, Any], anchors: Sequence[int]) -> None:
+    widths, steps = require(neck, "out_channels"), require(neck, "level_strides") + require(neck, "level_paddings")
+    if require(head, "in_channels") != widths or len(anchors) != len(widths):
+        raise ConfigError(f"the hand detector's neck gives widths {widths}; its head and anchors do not fit.")
+    if not all(0 <= step <= MAX_STRIDE for step in steps):
+        raise ConfigError(
+            f"the hand detector's level_strides and level_paddings are at most {MAX_STRIDE}, got {steps}."
+        )
+    check_weights(sum(width * (width + 6 * count) for width, count in zip(widths, anchors)), "the hand detector")
 
 
 def _input_size(config: dict[str, Any]) -> int:
     width, height = require(require(config, "test_pipeline")[0], "img_scale")
-    if width != height:
-        raise ConfigError(f"the hand detector's img_scale {width} x {height} is not square.")
+    if width != height or not 0 < width <= MAX_INPUT:
+        raise ConfigError(f"the hand detector's img_scale {width} x {height} is not square, or above {MAX_INPUT}.")
     return int(width)

@@ -1,0 +1,107 @@
+"""Small things to train on: a narrow network's model directory, and pictures of hands in COCO-WholeBody layout."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from conftest import GOLDEN
+
+from modelscope_handkp.config import plain
+
+ANNOTATIONS = "annotations/coco_wholebody_{split}_v1.0.json"
+COLUMNS = ("PCK", "AUC", "EPE", "NME")
+RANDOM = ("TopDownRandom", "TopDownGetRandom")  # how the names of random transforms start
+SIDE = 64  # of the narrow network's crop, pixels
+
+
+def narrow_config(side: int = SIDE, channels: int = 8) -> dict[str, Any]:
+    """The hosted configuration with a narrow network on ``side`` x ``side`` crops, without detector and workers."""
+    config: dict[str, Any] = plain(json.loads((GOLDEN / "hosted" / "configuration.json").read_text()))
+    config.pop("plugins")
+    config.pop("DETECTION")
+    widths = [channels * 2**branch for branch in range(4)]
+    extra = config["model"]["backbone"]["extra"]
+    extra["stage1"].update(num_blocks=[1], num_channels=[channels])
+    for number in (2, 3, 4):
+        stage = {"num_modules": 1, "num_blocks": [1] * number, "num_channels": widths[:number]}
+        extra[f"stage{number}"].update(stage)
+    config["model"]["keypoint_head"]["in_channels"] = widths
+    sizes = {"image_size": [side, side], "heatmap_size": [side // 4, side // 4]}
+    for block in (
+        config["data_cfg"],
+        *(config["dataset"][split]["data_source"]["data_cfg"] for split in ("train", "val")),
+    ):
+        block.update(sizes)
+    config["dataset"]["train"]["pipeline"][5]["sigma"] = 3 * side / 256
+    for block in (config["train"], config["evaluation"]):
+        block["dataloader"] = {"batch_size_per_gpu": 4, "workers_per_gpu": 0}
+    config["train"]["lr_scheduler"].update(warmup_iters=5, warmup_ratio=0.1)
+    return config
+
+
+def narrow_dir(folder: Path, seed: int = 0, plugins: list[str] | None = None, **options: Any) -> Path:
+    """A model directory with a narrow, untrained network; ``plugins`` adds that key and the hosted DETECTION block."""
+    import torch
+
+    from modelscope_handkp.models.pose import build_pose
+
+    config = narrow_config(**options)
+    if plugins is not None:
+        hosted = json.loads((GOLDEN / "hosted" / "configuration.json").read_text())
+        config.update(plugins=plugins, DETECTION=hosted["DETECTION"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "configuration.json").write_text(json.dumps(config, indent=2))
+    torch.manual_seed(seed)
+    torch.save({"state_dict": build_pose(config["model"]).state_dict()}, folder / "pytorch_model.pt")
+    return folder
+
+
+def dots_dataset(folder: Path, train: int = 8, val: int = 6, seed: int = 0) -> Path:
+    """Pictures whose 21 keypoints are dots of their own colours; quick to draw and to learn."""
+    rng = np.random.default_rng(seed)
+    colors = (np.stack(np.unravel_index(np.arange(21), (3, 3, 3)), axis=1) * 127).tolist()
+    (folder / "annotations").mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", train), ("val", val)):
+        prefix = folder / f"{split}2017"
+        prefix.mkdir(exist_ok=True)
+        images, annotations = [], []
+        for number in range(count):
+            picture = np.full((120, 160, 3), 60, np.uint8)
+            points = rng.uniform((40, 20), (120, 100), (21, 2))
+            for (x, y), color in zip(points, colors):
+                cv2.circle(picture, (round(x), round(y)), 5, color, -1)
+            name = f"{number:012d}.png"
+            cv2.imwrite(str(prefix / name), picture)
+            images.append({"id": number, "file_name": name, "width": 160, "height": 120})
+            entry: dict[str, Any] = {"id": number, "image_id": number, "iscrowd": 0, "category_id": 1}
+            entry.update(lefthand_valid=True, lefthand_box=[40.0, 20.0, 80.0, 80.0], righthand_valid=False)
+            entry["lefthand_kpts"] = np.concatenate([points, np.ones((21, 1))], axis=1).ravel().tolist()
+            annotations.append(entry)
+        text = json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]})
+        (folder / ANNOTATIONS.format(split=split)).write_text(text)
+    return folder
+
+
+def hands_dataset(folder: Path, train: int = 6, val: int = 4, seed: int = 0) -> Path:
+    """Pictures of one hand each from the synthetic renderer, in COCO-WholeBody layout."""
+    from modelscope_handkp.synthetic import write_dataset
+
+    return write_dataset(folder, train=train, val=val, seed=seed, level="easy", hands=(1, 1))
+
+
+def datasets(folder: Path, model_dir: Path, augment: bool = True) -> tuple[Any, Any]:
+    """The training and the evaluation data set of a COCO-WholeBody folder, as the model's configuration says.
+
+    ``augment=False`` leaves the random transforms out.
+    """
+    from modelscope_handkp.plugin.dataset import HandCocoWholeBodyDataset
+
+    config = json.loads((model_dir / "configuration.json").read_text())["dataset"]
+    if not augment:
+        steps = config["train"]["pipeline"]
+        config["train"]["pipeline"] = [step for step in steps if not step["type"].startswith(RANDOM)]
+        config["train"]["data_source"]["test_mode"] = True
+    made = [HandCocoWholeBodyDataset(**config[split], split_config={split: str(folder)}) for split in ("train", "val")]
+    return made[0], made[1]

@@ -1,0 +1,124 @@
+"""Keypoints <-> heatmaps."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelscope_handkp.codec import HeatmapCodec
+from modelscope_handkp.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma", "unbiased"),
+    [("biased_sigma3", 3, False), ("biased_sigma2", 2, False), ("unbiased_sigma3", 3, True)],
+)
+def test_targets_are_easycvs(golden: Any, name: str, sigma: float, unbiased: bool) -> None:
+    """golden/target.npz, 1e-6."""
+    arrays = golden("target.npz")
+    codec = HeatmapCodec(sigma=sigma, unbiased=unbiased)
+    for i, (joints, visible) in enumerate(zip(arrays["joints"], arrays["visible"])):
+        target, weight = codec.encode(joints, visible)
+        np.testing.assert_allclose(target, arrays[f"{name}_target"][i], atol=1e-6)
+        np.testing.assert_allclose(weight, arrays[f"{name}_weight"][i], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("argmax", {"post_process": None}),
+        ("default", {"post_process": "default"}),
+        ("dark11", {"kernel": 11}),
+        ("dark17", {"kernel": 17}),
+    ],
+)
+def test_decoding_is_easycvs(golden: Any, name: str, options: dict[str, Any]) -> None:
+    """golden/decode.npz, 1e-3 px."""
+    arrays = golden("decode.npz")
+    decoded = HeatmapCodec(**options).decode(arrays["heatmaps"], arrays["center"], arrays["scale"])
+    np.testing.assert_allclose(decoded, arrays[name], atol=1e-3)
+
+
+@pytest.mark.parametrize(("image", "heatmap"), [((256, 256), (64, 64)), ((192, 256), (48, 64)), ((128, 128), (64, 64))])
+@pytest.mark.parametrize(("unbiased", "tolerance"), [(True, 0.05), (False, 0.75)])
+def test_round_trip(image: tuple[int, int], heatmap: tuple[int, int], unbiased: bool, tolerance: float) -> None:
+    """What is encoded comes back: exact targets to a fraction of a heatmap pixel, rounded ones to 3/4 of one."""
+    rng = np.random.default_rng(0)
+    codec = HeatmapCodec(image, heatmap, sigma=2.0, unbiased=unbiased, kernel=3)
+    joints = rng.uniform(0.2, 0.8, (21, 2)) * image
+    target, weight = codec.encode(joints, np.ones((21, 3)))
+    assert (weight == 1).all()
+    center, scale = np.array(image) / 2, np.array(image) / 200  # the picture is the crop
+    decoded = codec.decode(target[None], center[None], scale[None])[0]
+    stride = np.array(image) / heatmap
+    assert np.abs((decoded[:, :2] - joints) / stride).max() < tolerance
+    np.testing.assert_allclose(decoded[:, 2], target.max(axis=(1, 2)), rtol=1e-6)
+
+
+def test_unseen_and_outside_joints_have_no_target() -> None:
+    joints = np.array([[100, 100], [100, 100], [-500, 100], [100, 900]], float)
+    target, weight = HeatmapCodec().encode(joints, np.array([[1], [0], [1], [1]]))
+    assert weight.tolist() == [[1], [0], [0], [0]]
+    assert target[0].max() == 1
+    assert not target[1:].any()
+
+
+@pytest.mark.parametrize("post_process", [None, "default", "unbiased"])
+def test_no_response_gives_the_easycv_mark(post_process: str | None) -> None:
+    """A heatmap without anything positive decodes as (-1, -1) of the heatmap, score not above 0."""
+    decoded = HeatmapCodec(post_process=post_process).decode(np.full((1, 21, 64, 64), -0.5), [[32, 32]], [[0.32, 0.32]])
+    assert np.isfinite(decoded).all()
+    np.testing.assert_allclose(decoded[0, :, :2], -1, atol=1e-5)
+    assert (decoded[0, :, 2] == -0.5).all()
+
+
+def test_peaks_at_the_border_stay_where_they_are() -> None:
+    heatmaps = np.zeros((1, 4, 64, 64), np.float32)
+    for k, (y, x) in enumerate([(0, 0), (63, 63), (1, 30), (30, 62)]):
+        heatmaps[0, k, y, x] = 1
+    decoded = HeatmapCodec().decode(heatmaps, [[32, 32]], [[0.32, 0.32]])
+    np.testing.assert_allclose(decoded[0, :, :2], [[0, 0], [63, 63], [30, 1], [62, 30]], atol=1e-5)
+
+
+def test_inputs_stay_as_they_were() -> None:
+    rng = np.random.default_rng(0)
+    arrays = [
+        rng.random((2, 21, 64, 64)),
+        rng.random((2, 2)),
+        rng.random((2, 2)) + 1,
+        rng.random((21, 3)),
+        np.ones((21, 3)),
+    ]
+    for array in arrays:
+        array.flags.writeable = False
+    HeatmapCodec().decode(*arrays[:3])
+    HeatmapCodec().encode(*arrays[3:])
+
+
+def test_no_crops() -> None:
+    assert HeatmapCodec().decode(np.zeros((0, 21, 64, 64)), np.zeros((0, 2)), np.zeros((0, 2))).shape == (0, 21, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"post_process": "megvii"}, "'megvii'"),
+        ({"post_process": ["unbiased"]}, "unbiased"),
+        ({"kernel": 10}, "10"),
+        ({"kernel": -3}, "-3"),
+        ({"kernel": "11"}, "'11'"),
+        ({"kernel": 10**9 + 1}, "1000000001"),
+        ({"sigma": 0}, "sigma"),
+        ({"sigma": "3"}, "'3'"),
+        ({"image_size": (10**9, 256)}, "image_size"),
+        ({"image_size": 256}, "image_size"),
+        ({"image_size": [[1], 256]}, "image_size"),
+        ({"heatmap_size": (64,)}, "heatmap_size"),
+        ({"heatmap_size": ("64", 64)}, "heatmap_size"),
+        ({"heatmap_size": None}, "heatmap_size"),
+        ({"heatmap_size": (0, 64)}, "heatmap_size"),
+    ],
+)
+def test_bad_options_are_named(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        HeatmapCodec(**options)

@@ -1,0 +1,49 @@
+"""Files are written whole or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelscope_handkp.files import remove_partial, write_atomically
+
+
+def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "nothing" / "a.bin", b"x")
+
+
+def test_no_room_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    """A process that may write 1 MB a file, as a full disk would stop it."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    code = f"""
+import resource
+from modelscope_handkp.files import write_atomically
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+try:
+    write_atomically({str(path)!r}, bytes(1 << 21))
+except OSError as error:
+    print("refused:", error.strerror)
+"""
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("refused:")
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".a.bin.123.partial").touch()
+    (tmp_path / ".other").touch()
+    remove_partial(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [".other"]
