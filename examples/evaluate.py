@@ -1,0 +1,48 @@
+"""The model card's evaluation script. With --offline: the embedded model on rendered hands.
+
+python examples/evaluate.py [--offline] [--model DIR_OR_ID] [--split validation]
+"""
+
+import argparse
+import tempfile
+
+from modelscope.metainfo import Trainers
+from modelscope.msdatasets import MsDataset
+from modelscope.trainers import build_trainer
+from modelscope.utils.constant import DownloadMode
+
+import modelscope_handkp  # noqa: F401  registers the trainer
+from modelscope_handkp.config import read_configuration
+from modelscope_handkp.hub import EMBEDDED_MODEL_DIR, find_model_dir
+from modelscope_handkp.plugin.dataset import open_dataset
+from modelscope_handkp.synthetic import write_dataset
+
+HOSTED_MODEL = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
+DATASET = {"dataset_name": "cv_hand_2d_keypoints_coco_wholebody", "namespace": "chenhyer"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--offline", action="store_true", help="rendered hands, nothing is downloaded")
+    parser.add_argument("--model", help="(default: the hosted model, offline the embedded one)")
+    parser.add_argument("--split", default="validation", help="train, subtrain or validation (%(default)s)")
+    arguments = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.offline:
+            model = arguments.model or str(EMBEDDED_MODEL_DIR)
+            block = read_configuration(find_model_dir(model))["dataset"]["val"]
+            eval_dataset = open_dataset(str(write_dataset(folder, train=1, val=16, seed=1)), "val", block)
+        else:
+            model = arguments.model or HOSTED_MODEL
+            mode = DownloadMode.REUSE_DATASET_IF_EXISTS
+            eval_dataset = MsDataset.load(**DATASET, split=arguments.split, download_mode=mode)
+
+        kwargs = {"model": model, "train_dataset": None, "eval_dataset": eval_dataset, "work_dir": folder}
+        trainer = build_trainer(Trainers.easycv, kwargs)
+        for name, value in trainer.evaluate().items():
+            print(f"{name:24} {value:.4f}")
+
+
+if __name__ == "__main__":
+    main()

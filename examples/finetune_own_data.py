@@ -1,0 +1,75 @@
+"""Fine-tune on pictures of your own. With --offline: on rendered hands, written in the layout that yours need.
+
+    python examples/finetune_own_data.py FOLDER [--model DIR_OR_ID] [--epochs 20] [--work-dir DIR]
+    python examples/finetune_own_data.py --offline
+
+FOLDER has COCO-WholeBody's layout; the parts of its annotation files that count are
+
+    train2017/*.jpg, val2017/*.jpg
+    annotations/coco_wholebody_train_v1.0.json, annotations/coco_wholebody_val_v1.0.json:
+        {"images": [{"id": 1, "file_name": "a.jpg"}, ...],
+         "annotations": [{"id": 1, "image_id": 1, "iscrowd": 0,
+                          "lefthand_valid": true,                     false or absent: this hand does not count
+                          "lefthand_box": [x, y, width, height],      pixels
+                          "lefthand_kpts": [x, y, confidence, ...],   21 keypoints; confidence 0: not annotated
+                          "righthand_valid": false}, ...]}
+
+(`modelscope_handkp.hand.KEYPOINT_NAMES` is their order.) The trained model is WORK_DIR/output.
+"""
+
+import argparse
+from pathlib import Path
+
+from modelscope.metainfo import Trainers
+from modelscope.pipelines import pipeline
+from modelscope.trainers import build_trainer
+from modelscope.utils.constant import Tasks
+
+import modelscope_handkp  # noqa: F401  registers trainer and pipeline
+from modelscope_handkp.config import read_configuration
+from modelscope_handkp.hub import find_model_dir
+from modelscope_handkp.plugin.dataset import open_dataset
+from modelscope_handkp.synthetic import write_dataset
+
+WARM_UP = 20  # iterations; the configuration's 500 are for a whole training
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--offline", action="store_true", help="render a folder of hands and use it")
+    parser.add_argument("--model", help="what to start from (default: the embedded model)")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--work-dir", type=Path, default=Path("finetuned"))
+    arguments = parser.parse_args()
+    if (arguments.folder is None) != arguments.offline:
+        parser.error("give a FOLDER, or --offline")
+
+    folder = write_dataset(arguments.work_dir / "rendered", train=32, val=8) if arguments.offline else arguments.folder
+    model_dir = find_model_dir(arguments.model)
+    blocks = read_configuration(model_dir)["dataset"]
+    kwargs = {
+        "model": str(model_dir),
+        "train_dataset": open_dataset(str(folder), "train", blocks["train"]),
+        "eval_dataset": open_dataset(str(folder), "val", blocks["val"]),
+        "work_dir": str(arguments.work_dir),
+        "cfg_options": {
+            "train.max_epochs": arguments.epochs,
+            "train.lr_scheduler.warmup_iters": WARM_UP,
+            "train.lr_scheduler.step": [round(0.8 * arguments.epochs), round(0.95 * arguments.epochs)],
+        },
+    }
+    trainer = build_trainer(Trainers.easycv, kwargs)
+    before = trainer.evaluate()["PCK"]
+    trainer.train()
+    print(
+        f"PCK@0.2 {before:.3f} before, {trainer.metric_values['PCK']:.3f} after; model: {arguments.work_dir / 'output'}"
+    )
+
+    picture = next(Path(folder, "val2017").iterdir())
+    result = pipeline(Tasks.hand_2d_keypoints, model=str(arguments.work_dir / "output"))(str(picture))
+    print(f"{len(result['keypoints'])} hands in {picture}")
+
+
+if __name__ == "__main__":
+    main()
