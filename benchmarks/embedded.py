@@ -1,0 +1,92 @@
+"""Measure a model directory on rendered pictures that it was not trained on.
+
+    python benchmarks/embedded.py [--model DIR] [--pictures 60] [--seed 9000000] [--levels easy medium hard]
+
+A level's pictures hold none, one, one or two hands in turn. Printed: PCK@0.2, AUC and EPE with the true boxes given;
+the detector's recall at IoU 0.5 and its false boxes a picture at the model's default threshold; PCK@0.2 end to end,
+where the keypoints of a hand that was not found count as wrong. Keypoints outside the picture do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from modelscope_handkp import HandEstimator
+from modelscope_handkp.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.metrics import auc, distances, epe, pck
+from modelscope_handkp.synthetic import LEVELS, render_picture
+
+HANDS = (0, 1, 1, 2)
+FOUND_IOU = 0.5
+FAR = 1.0e6
+TRAINING_SEEDS_BELOW = 9_000_000
+
+
+def measure(estimator: HandEstimator, level: str, pictures: int, seed: int, size: tuple[int, int]) -> dict[str, float]:
+    """The numbers of one level, by name."""
+    given: list[NDArray[np.float32]] = []
+    found: list[NDArray[np.float32]] = []
+    joints: list[NDArray[np.float32]] = []
+    boxes: list[NDArray[np.float32]] = []
+    recalled, false_boxes = 0, 0
+    for index in tqdm(range(pictures), desc=level, unit="picture"):
+        image, keypoints, truth = render_picture(seed + index, size, HANDS[index % len(HANDS)], level)
+        hands = estimator(image)
+        overlap = iou(truth, hands.boxes)
+        recalled += int((overlap.max(axis=1, initial=0.0) > FOUND_IOU).sum())
+        false_boxes += int((overlap.max(axis=0, initial=0.0) <= FOUND_IOU).sum())
+        if not len(truth):
+            continue
+        given.append(estimator(image, boxes=truth).keypoints[..., :2])
+        found.append(_matched(hands.keypoints[..., :2], overlap))
+        joints.append(keypoints)
+        boxes.append(truth)
+    truth_joints, sides = np.concatenate(joints), xyxy_to_xywh(np.concatenate(boxes))
+    with_boxes = distances(np.concatenate(given), truth_joints, truth_joints[..., 2])
+    end_to_end = distances(np.concatenate(found), truth_joints, truth_joints[..., 2])
+    return {
+        "hands": len(sides),
+        "pictures": pictures,
+        "pck@0.2 given boxes": pck(with_boxes, sides),
+        "auc given boxes": auc(with_boxes),
+        "epe px given boxes": epe(with_boxes),
+        "detector recall@0.5": recalled / len(sides),
+        "false boxes a picture": false_boxes / pictures,
+        "pck@0.2 end to end": pck(end_to_end, sides),
+    }
+
+
+def _matched(keypoints: NDArray[np.float32], overlap: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each true hand the keypoints (21, 2) of the box that overlaps it most; far away where none does."""
+    rows = [keypoints[row.argmax()] if row.size and row.max() > 0 else np.full((21, 2), FAR) for row in overlap]
+    return np.stack(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="model directory (default: the embedded one)")
+    parser.add_argument("--pictures", type=int, default=60, help="a level")
+    parser.add_argument("--seed", type=int, default=TRAINING_SEEDS_BELOW)
+    parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--levels", nargs="+", default=sorted(LEVELS), choices=sorted(LEVELS))
+    parser.add_argument("--score-threshold", type=float)
+    parser.add_argument("--json", type=Path, help="write the numbers here, too")
+    args = parser.parse_args()
+    estimator = HandEstimator.from_pretrained(args.model, score_threshold=args.score_threshold)
+    results = {level: measure(estimator, level, args.pictures, args.seed, tuple(args.size)) for level in args.levels}
+    for level, numbers in results.items():
+        print(f"\n{level}")
+        for name, value in numbers.items():
+            print(f"  {name:24s}{value:10.3f}")
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

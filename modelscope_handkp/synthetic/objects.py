@@ -1,0 +1,113 @@
+"""Things in hands and before them: rods, balls, pens and plates, as spheres that join the hand's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .background import any_colors
+from .rng import Rng
+
+
+@dataclass(frozen=True)
+class Things:
+    """Extra spheres that belong to hands: centers (M, 3), radii (M,), hand (M,), color (M, 3), axis (M, 3)."""
+
+    centers: Tensor
+    radii: Tensor
+    hand: Tensor
+    color: Tensor
+    axis: Tensor
+
+
+def rod(rng: Rng, owner: Tensor, start: Tensor, end: Tensor, radius: Tensor, steps: int) -> Things:
+    """A rod for each owner: spheres from start to end."""
+    t = torch.linspace(0, 1, steps, device=rng.device)[None, :, None]
+    centers = start[:, None] * (1 - t) + end[:, None] * t
+    taper = 1 + rng.normal(0.15, len(owner), 1) * (t[..., 0] - 0.5)
+    color = any_colors(rng, len(owner))
+    axis = F.normalize(end - start, dim=1).repeat_interleave(steps, 0)
+    radii = (radius[:, None] * taper).flatten()
+    return Things(
+        centers.reshape(-1, 3), radii, owner.repeat_interleave(steps), color.repeat_interleave(steps, 0), axis
+    )
+
+
+def held_things(rng: Rng, joints: Tensor, back: Tensor, chosen: Tensor) -> list[Things]:
+    """Bottles, balls, pens and plates (phones, cards, books) in the hands `chosen` (n,) of joints (N, 21, 3)."""
+    if not len(chosen):
+        return []
+    joints, back = joints[chosen], back[chosen]
+    ulnar = F.normalize(joints[:, 17] - joints[:, 5], dim=1)
+    palm = joints[:, [0, 5, 9, 13, 17]].mean(1)
+    tip = (joints[:, 4] + joints[:, 8]) / 2
+    kind = rng.integers(0, 5, len(chosen))
+    things = []
+    rows = torch.nonzero(kind <= 1)[:, 0]
+    if len(rows):
+        radius = rng.uniform(7, 34, len(rows))
+        middle = palm[rows] - back[rows] * (radius + 12)[:, None] + ulnar[rows] * rng.normal(20, len(rows), 1)
+        middle = middle + F.normalize(joints[rows, 9], dim=1) * rng.uniform(0, 25, len(rows), 1)
+        axis = F.normalize(ulnar[rows] + rng.normal(0.25, len(rows), 3), dim=1) * rng.uniform(50, 150, len(rows), 1)
+        shift = axis * rng.normal(0.3, len(rows), 1)
+        things.append(rod(rng, chosen[rows], middle - axis + shift, middle + axis + shift, radius, 32))
+    rows = torch.nonzero(kind == 2)[:, 0]
+    if len(rows):
+        radius = rng.uniform(18, 55, len(rows))
+        middle = palm[rows] - back[rows] * (radius + 10)[:, None] + joints[rows, 9] * 0.35
+        things.append(rod(rng, chosen[rows], middle, middle + 1, radius, 2))
+    rows = torch.nonzero(kind == 3)[:, 0]
+    if len(rows):
+        axis = F.normalize(tip[rows] - joints[rows, 5] + rng.normal(25.0, len(rows), 3), dim=1)
+        radius = rng.uniform(3, 7, len(rows))
+        things.append(
+            rod(
+                rng,
+                chosen[rows],
+                tip[rows] - axis * 95,
+                tip[rows] + axis * rng.uniform(15, 60, len(rows), 1),
+                radius,
+                40,
+            )
+        )
+    rows = torch.nonzero(kind == 4)[:, 0]
+    if len(rows):
+        things.append(_plates(rng, chosen[rows], palm[rows], joints[rows, 9], ulnar[rows], back[rows]))
+    return things
+
+
+def _plates(rng: Rng, owner: Tensor, palm: Tensor, middle: Tensor, ulnar: Tensor, back: Tensor) -> Things:
+    """Flat things in front of the palm, as sheets of small spheres."""
+    count, columns, rows = len(owner), 12, 22
+    first = F.normalize(ulnar + rng.normal(0.3, count, 3), dim=1)
+    second = F.normalize(torch.cross(first, back, dim=1) + rng.normal(0.2, count, 3), dim=1)
+    center = palm - back * rng.uniform(18, 40, count, 1) + middle * rng.uniform(0.1, 0.6, count, 1)
+    width, height = rng.uniform(30, 50, count), rng.uniform(50, 90, count)
+    u = torch.linspace(-1, 1, columns, device=rng.device).repeat(rows)
+    v = torch.linspace(-1, 1, rows, device=rng.device).repeat_interleave(columns)
+    points = (
+        center[:, None]
+        + first[:, None] * (u * width[:, None])[..., None]
+        + second[:, None] * (v * height[:, None])[..., None]
+    )
+    radius = (torch.maximum(width / columns, height / rows) * 1.3)[:, None].expand(count, columns * rows)
+    color = any_colors(rng, count)
+    border = ((u.abs() > 0.85) | (v.abs() > 0.9)).float()[None, :, None]
+    color = color[:, None] * (1 - border) + any_colors(rng, count)[:, None] * border
+    hand, axis = owner.repeat_interleave(columns * rows), first.repeat_interleave(columns * rows, 0)
+    return Things(points.reshape(-1, 3), radius.flatten(), hand, color.reshape(-1, 3), axis)
+
+
+def occluders(rng: Rng, joints: Tensor, chosen: Tensor) -> list[Things]:
+    """Rods between hand and camera that cross the hands `chosen`."""
+    if not len(chosen):
+        return []
+    middle = joints[chosen].mean(1) + rng.normal(45.0, len(chosen), 3)
+    middle[:, 2] = joints[chosen, :, 2].amin(1) - 25.0 - rng.uniform(0, 30, len(chosen))
+    axis = F.normalize(rng.normal(1.0, len(chosen), 3) * torch.tensor([1.0, 1.0, 0.2], device=rng.device), dim=1)
+    radius = rng.log_uniform(3, 20, len(chosen))
+    reach = rng.uniform(30, 260, len(chosen), 1)
+    return [rod(rng, chosen, middle - axis * reach, middle + axis * reach, radius, 40)]
