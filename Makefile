@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The model card's lane: Python 3.10, on PATH or under pyenv.
-PYTHON310 ?= $(shell command -v python3.10 || ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.10.*/bin/python 2>/dev/null | head -n 1)
+# The model card's lane: the first Python 3.10 that runs, on PATH (where it may be a shim of pyenv) or under pyenv.
+PYTHON310 ?= $(shell for python in python3.10 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.10.*/bin/python; do \
+	"$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
 CARD := .venv-card
 PIP_FLAGS := --quiet --disable-pip-version-check
 

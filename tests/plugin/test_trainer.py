@@ -359,7 +359,7 @@ def test_a_broken_picture_is_named_or_left_out(build: Trained, data_dir: Path, m
         build(train_dataset=train).train()
     train.on_bad_picture = "skip"
     trainer, told = build(train_dataset=train), []
-    trainer.logger.warning = lambda text: told.append(text)
+    trainer.logger.warning = told.append
     trainer.train()
     assert train.skipped == 2  # once an epoch
     assert "2 training samples were left out so far, since their pictures are broken" in told
