@@ -1,0 +1,58 @@
+"""The model that ships with the package, on a few rendered pictures that it was not trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import modelscope_handkp
+from modelscope_handkp import HandEstimator
+from modelscope_handkp.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.config import read_configuration
+from modelscope_handkp.metrics import distances, pck
+from modelscope_handkp.synthetic import render_picture
+
+FOLDER = Path(modelscope_handkp.__file__).parent / "embedded"
+SEED = 9_100_000
+MEBIBYTE = 2**20
+PCK, RECALL = 0.65, 0.5  # well below the model's own numbers (embedded/README.md): twelve pictures scatter
+
+
+@pytest.fixture(scope="module")
+def estimator():
+    return HandEstimator.from_pretrained(FOLDER, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return [render_picture(SEED + index, (320, 320), hands=1, level="easy") for index in range(12)]
+
+
+def test_weights_are_small():
+    files = [FOLDER / "pytorch_model.pt", FOLDER / "detection" / "detection_model.pth"]
+    assert sum(file.stat().st_size for file in files) < 30 * MEBIBYTE
+
+
+def test_configuration_names_this_plugin_and_agrees_with_itself():
+    config = read_configuration(FOLDER)
+    assert config["plugins"] == ["modelscope-handkp"]
+    width, height = config["data_cfg"]["image_size"]
+    assert config["data_cfg"]["heatmap_size"] == [width // 4, height // 4]
+    assert config["dataset"]["train"]["data_source"]["data_cfg"]["image_size"] == [width, height]
+
+
+def test_keypoints_of_easy_hands(estimator, pictures):
+    joints = np.concatenate([keypoints for _, keypoints, _ in pictures])
+    boxes = np.concatenate([box for _, _, box in pictures])
+    found = np.concatenate([estimator(image, boxes=box).keypoints for image, _, box in pictures])
+    assert pck(distances(found, joints, joints[..., 2]), xyxy_to_xywh(boxes)) >= PCK
+
+
+def test_finds_easy_hands(estimator, pictures):
+    found = [iou(box, estimator(image).boxes).max(initial=0.0) > 0.5 for image, _, box in pictures]
+    assert np.mean(found) >= RECALL
+
+
+def test_no_hand_gives_empty_arrays(estimator):
+    hands = estimator(np.full((120, 160, 3), 127, np.uint8))
+    assert len(hands) == 0 and hands.keypoints.shape == (0, 21, 3)
