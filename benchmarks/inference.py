@@ -27,7 +27,7 @@ from modelscope_handkp.hub import EMBEDDED_MODEL_DIR
 from modelscope_handkp.inference import Network
 from modelscope_handkp.models.pose import build_pose
 
-PUBLISHED_CONFIGURATION = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parent.parent  # its configuration.json is that of the hosted model
 THREADS = 2
 
 
@@ -47,7 +47,7 @@ def in_turn(rounds: int, **functions: Callable[[], object]) -> dict[str, float]:
 
 
 def network(rounds: int, batch_size: int) -> None:
-    pose = build_pose(read_configuration(PUBLISHED_CONFIGURATION)["model"]).eval()
+    pose = build_pose(read_configuration(REPOSITORY)["model"]).eval()
     ours = Network(pose)
     crops = torch.rand(batch_size, 3, 256, 256, generator=torch.Generator().manual_seed(0))
 
@@ -76,15 +76,15 @@ def hands_in_a_picture(rounds: int) -> None:
 
 def memory(pictures: int) -> None:
     """Peak memory of this process while `predict` runs over a growing number of pictures."""
-    rng = np.random.default_rng(0)
+    picture = cv2.imread(str(REPOSITORY / "examples" / "hands.jpg"))
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in")
         source.mkdir()
         for index in range(pictures):
-            cv2.imwrite(str(source / f"{index:04}.jpg"), rng.integers(0, 256, (480, 640, 3), dtype=np.uint8))
+            cv2.imwrite(str(source / f"{index:04}.jpg"), np.roll(picture, index, axis=1))
         peaks = []
         for pattern in ("00[0-4]?.jpg", "*.jpg"):  # 50, then all
-            arguments = ["predict", str(source / pattern), "--out", f"{folder}/out", "--score-threshold", "0.05"]
+            arguments = ["predict", str(source / pattern), "--out", f"{folder}/out"]
             if cli.main([*arguments, "--model", str(EMBEDDED_MODEL_DIR), "--device", "cpu"]):
                 raise SystemExit("predict failed")
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -1,6 +1,6 @@
 """The model card's inference script. With --offline: the embedded model on a picture of this folder.
 
-    python examples/inference.py [PICTURE] [--offline]
+python examples/inference.py [PICTURE] [--offline]
 """
 
 import argparse

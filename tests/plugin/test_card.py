@@ -104,6 +104,9 @@ print(metric_values)
 """
 
 
+pytestmark = pytest.mark.slow  # every script is a process of its own
+
+
 @pytest.fixture(scope="module")
 def run_script(
     tmp_path_factory: pytest.TempPathFactory, hosted_dir: Callable[..., Path]

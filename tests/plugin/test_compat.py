@@ -218,6 +218,7 @@ def run(code: str, *paths: Path) -> tuple[str, str]:
     return answer.stdout, answer.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order",
     [(THEIRS, OURS, BUILD), (OURS, THEIRS, BUILD), (OURS, BUILD, THEIRS)],
@@ -252,6 +253,7 @@ def test_importing_loads_nothing_heavy_beyond_what_modelscope_loads() -> None:
     assert "modelscope_handkp.plugin.pipeline" not in loaded
 
 
+@pytest.mark.slow
 def test_modelscopes_loader_imports_every_module_quietly(tmp_path: Path) -> None:
     code = 'from modelscope.utils.plugins import import_plugins; print(import_plugins(["modelscope_handkp"]))'
     out, err = run(f"import os; os.chdir({str(tmp_path)!r}); {code}")

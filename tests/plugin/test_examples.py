@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from small import narrow_dir
 
-from modelscope_handkp.hub import EMBEDDED_MODEL_DIR
-
 pytest.importorskip("modelscope")
 pytestmark = pytest.mark.slow
 
@@ -38,7 +36,6 @@ def test_evaluate(tmp_path: Path) -> None:
     assert all(name in printed for name in ("PCK", "AUC", "EPE", "NME"))
 
 
-@pytest.mark.skipif(not (EMBEDDED_MODEL_DIR / "pytorch_model.pt").is_file(), reason="the embedded weights are not here")
 def test_train(tmp_path: Path) -> None:
     run("train.py", "--offline", "--epochs", "1", cwd=tmp_path)
     assert (tmp_path / "output" / "output" / "pytorch_model.pt").is_file()

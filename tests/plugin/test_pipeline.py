@@ -245,12 +245,14 @@ def run_snippet(imports: str, model: str, image: Path, **environment: str) -> st
     return answer.stdout
 
 
+@pytest.mark.slow
 def test_the_cards_snippet_with_a_directory(hosted_dir: Callable[..., Path], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "hand.png"), counted(1))
     directory = hosted_dir(plugins=["pai-easycv", "modelscope-handkp"])
     assert "SHAPE (21, 3)" in run_snippet(f"{CARD}\n{OURS}", str(directory), tmp_path / "hand.png")
 
 
+@pytest.mark.slow
 def test_the_cards_snippet_with_an_id_of_the_hub(tiny_dir: Callable[..., Path], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "hand.png"), counted(1))
     with Hub({MODEL_ID: tiny_dir(plugins=["pai-easycv"])}) as hub:
