@@ -151,7 +151,8 @@ def sample_angles(rng: Rng, count: int, variety: float = 1.0) -> tuple[Tensor, T
 
 
 def _unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    unit: Tensor = vector / vector.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    return unit
 
 
 def _bend(along: Tensor, back: Tensor, degrees: Tensor) -> tuple[Tensor, Tensor]:
@@ -230,7 +231,8 @@ def _collision(joints: Tensor, touch: Tensor) -> Tensor:
     palm_points = torch.stack([palm, joints[:, 9] * 0.75, joints[:, 13] * 0.7, joints[:, 5] * 0.75], 1)
     cost = cost + (19.0 - torch.cdist(tips, palm_points)).clamp(min=0).square().sum((1, 2))
     gap = (joints[:, 4] - joints[:, 8]).norm(dim=-1)
-    return cost + touch * (gap - 13.0).abs().square() * 3
+    total: Tensor = cost + touch * (gap - 13.0).abs().square() * 3
+    return total
 
 
 def _rotation(axis: int, degrees: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ pixels ("fragments"), so the cost follows the covered area and hands of any size
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -174,7 +175,7 @@ def splat(center_px: Tensor, radius_px: Tensor, depth: Tensor, radius: Tensor, a
 
 
 def _blend(
-    patches: list[tuple[Tensor, ...]], front: Tensor, radius: Tensor, axis: Tensor, ends: Tensor
+    patches: Sequence[tuple[Tensor, ...]], front: Tensor, radius: Tensor, axis: Tensor, ends: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Weighted sums (B*H*W, 5) of weight, depth and normal near the front of each pixel, and the nearest spheres."""
     total, device = len(front) - 1, front.device
