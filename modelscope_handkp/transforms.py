@@ -8,7 +8,7 @@ Training adds ``target`` (21, h, w) and ``target_weight`` (21, 1).
 Every transform is called with a numpy Generator, from which the random ones draw, so that a seed repeats a run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -194,22 +194,27 @@ TRANSFORMS: dict[str, type[Transform]] = {
 }
 
 
-def build_transforms(chain: Sequence[dict[str, Any]]) -> Callable[..., Sample]:
-    """The chain that a configuration names: ``[{"type": "TopDownAffine"}, ...]`` -> ``run(sample, rng=None)``.
+class Chain:
+    """Transforms one after another: ``chain(sample, rng=None)`` -> a new dict. It pickles, for loaders' workers."""
+
+    def __init__(self, steps: Sequence[Transform]) -> None:
+        self.steps = steps
+
+    def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        for step in self.steps:
+            sample = step(sample, rng)
+        return sample
+
+
+def build_transforms(chain: Sequence[dict[str, Any]]) -> Chain:
+    """The chain that a configuration names: ``[{"type": "TopDownAffine"}, ...]``.
 
     Raises:
         ConfigError: an unknown transform or argument, named.
     """
     if not isinstance(chain, (list, tuple)):
         raise ConfigError(f"a chain of transforms is a list, got {chain!r:.80}.")
-    steps = [_build(block) for block in chain]
-
-    def run(sample: Sample, rng: np.random.Generator | None = None) -> Sample:
-        for step in steps:
-            sample = step(sample, rng)
-        return sample
-
-    return run
+    return Chain([_build(block) for block in chain])
 
 
 def _build(block: dict[str, Any]) -> Transform:

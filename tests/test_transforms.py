@@ -1,6 +1,7 @@
 """The transforms that configurations name."""
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,12 @@ def test_crops_outside_the_picture_are_black() -> None:
 def test_pairs_rename() -> None:
     collect = TRANSFORMS["PoseCollect"](keys=["img", ("image_file", "file")], meta_keys=[], meta_name="m")
     assert set(collect(sample())) == {"img", "file", "m"}
+
+
+def test_a_chain_goes_to_another_process_whole() -> None:
+    chain = build_transforms([{"type": "TopDownRandomFlip"}, *TEST_CHAIN, {"type": "TopDownGenerateTarget"}])
+    copied = pickle.loads(pickle.dumps(chain))
+    assert_equal(copied(sample(), np.random.default_rng(3)), chain(sample(), np.random.default_rng(3)))
 
 
 def test_missing_keys_are_named() -> None:

@@ -68,7 +68,6 @@ class _Collected:
     """The chain of transforms, and the ground truth as it was before them."""
 
     def __init__(self, chain: list[dict[str, Any]]) -> None:
-        self._chain = chain
         self._run = build_transforms(chain)
 
     def __call__(self, sample: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -76,12 +75,6 @@ class _Collected:
         truth = {key: sample[key] for key in ("joints_3d", "joints_3d_visible", "bbox")}
         metas = {"image_file": sample["image_file"], "image_id": sample["image_id"], **item.get("img_metas", {})}
         return {**item, "img_metas": {**metas, "bbox_id": sample["bbox_id"], "ground_truth": truth}}
-
-    def __getstate__(self) -> list[dict[str, Any]]:
-        return self._chain
-
-    def __setstate__(self, chain: list[dict[str, Any]]) -> None:
-        self.__init__(chain)  # type: ignore[misc]
 
 
 def _with_data_root(source: dict[str, Any], split_config: Mapping[str, Any] | None) -> dict[str, Any]:
