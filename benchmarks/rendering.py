@@ -1,0 +1,49 @@
+"""How many pictures a second the renderer makes, on one core or on a GPU.
+
+python benchmarks/rendering.py [--device cuda] [--seconds 10]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+
+from modelscope_handkp.synthetic import LEVELS, Rng, render_batch, render_crops
+
+CROP, PICTURE = 96, 256  # pixels: what the embedded networks are trained on
+CROPS, PICTURES = 32, 8  # in a batch
+
+
+def rate(render: Callable[[int], object], batch: int, seconds: float) -> float:
+    """Pictures a second; the first batch does not count. render: seed -> a batch."""
+    render(0)
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        count += 1
+        render(count)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return count * batch / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seconds", type=float, default=10.0, help="a measurement")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"pictures a second on {args.device}")
+    for name in LEVELS:
+        with torch.no_grad():
+            crops = rate(lambda seed, n=name: render_crops(Rng(seed, args.device), CROPS, CROP, n), CROPS, args.seconds)
+            amounts = [0, 1, 1, 1, 2, 2, 3, 5]
+            whole = rate(lambda seed, n=name: render_batch(Rng(seed, args.device), amounts, (PICTURE, PICTURE), n),
+                         PICTURES, args.seconds)  # fmt: skip
+        print(f"  {name:8s}{crops:8.1f} crops of {CROP} px, {whole:6.1f} pictures of {PICTURE} px")
+
+
+if __name__ == "__main__":
+    main()

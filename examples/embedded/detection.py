@@ -1,0 +1,125 @@
+"""The detector's training: windows of stored pictures, anchors given to hands, and the multibox loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from loop import Places
+from numpy.typing import NDArray
+from pictures import MAX_HANDS, recolored
+from store import Store
+from torch import Tensor, nn
+
+from modelscope_handkp.boxes import clip_boxes, iou
+from modelscope_handkp.detector import RGB_MEAN, RGB_STD, encode_deltas
+from modelscope_handkp.models.ssdlite import SSDLite, build_detector
+from modelscope_handkp.transforms import NormalizeTensor
+
+Array = NDArray[np.float32]
+
+LABELS = (MAX_HANDS, 4)  # xyxy, NaN where there is no hand
+SMALLEST_HAND = 10  # px of the input: what is smaller is neither hand nor background
+KEPT_SHARE = 0.3  # of a hand's box inside the window, below which it is not one of its hands
+POSITIVE, NEAREST, NEAREST_FROM, UNSURE = 0.5, 4, 0.3, 0.35  # IoU of anchors; see `assign`
+NEGATIVES, AT_LEAST = 3, 12  # hard negatives for a positive, and in any picture
+
+
+class DetectionTask:
+    """A detector with the configuration `config` on a store of pictures; labels are boxes `LABELS`."""
+
+    def __init__(self, config: dict[str, Any], store: Store) -> None:
+        self.store = store
+        self.network = initialised(build_detector(config))
+        self.size, self.anchors = self.network.input_size, self.network.anchors()
+        self._normalise = NormalizeTensor([v / 255 for v in RGB_MEAN], [v / 255 for v in RGB_STD])
+
+    def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
+        drawn = [window(self.store.images[place], self.store.labels[place], self.size, rng) for place in places]
+        images = torch.from_numpy(np.stack([image for image, _ in drawn])).permute(0, 3, 1, 2).float() / 255
+        images = self._normalise({"img": recolored(rng, images)})["img"].contiguous(memory_format=torch.channels_last)
+        assigned = [assign(self.anchors, boxes) for _, boxes in drawn]
+        label, target = (torch.from_numpy(np.stack(column)) for column in zip(*assigned))
+        return multibox_loss(self.network, images, label, target)
+
+
+def initialised(network: SSDLite) -> SSDLite:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    for convs in (*network.bbox_head.cls_convs, *network.bbox_head.reg_convs):
+        nn.init.normal_(convs[-1].weight, std=0.01)  # type: ignore[index]
+        nn.init.zeros_(convs[-1].bias)  # type: ignore[index]
+    return network
+
+
+def window(picture: np.ndarray, boxes: Array, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Array]:
+    """A square of `picture` (3, S, S), most often nearly all of it, as (size, size, 3), and the boxes (n, 4) in it."""
+    full = picture.shape[-1]
+    boxes = boxes[~np.isnan(boxes[:, 0])]
+    side = int(np.clip(full * math.exp(rng.normal(-0.1, 0.25)), full * 0.5, full))
+    corner = rng.integers(0, full - side + 1, 2)
+    if len(boxes) and rng.random() < 0.7:  # a hand somewhere near the middle
+        chosen = boxes[rng.integers(0, len(boxes))]
+        center = (chosen[:2] + chosen[2:]) / 2
+        corner = np.clip(center - side * rng.uniform(0.2, 0.8, 2), 0, full - side).astype(int)
+    x, y = corner
+    part = picture[:, y : y + side, x : x + side].transpose(1, 2, 0)
+    shrink = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    part = cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=shrink)
+    moved = (boxes - np.tile(corner, 2)) * (size / side)
+    clipped = clip_boxes(moved, size, size)
+    area = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (clipped, moved)]
+    clipped = clipped[area[0] > KEPT_SHARE * np.maximum(area[1], 1)]
+    if rng.random() < 0.5:
+        part, clipped = part[:, ::-1], clipped[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [size, 0, size, 0]
+    return np.ascontiguousarray(part), np.asarray(clipped, np.float32)
+
+
+def assign(anchors: Array, boxes: Array) -> tuple[Array, Array]:
+    """For each anchor: 1 positive, 0 negative, -1 neither (A,), and its target deltas (A, 4).
+
+    Positive are anchors of IoU `POSITIVE` and the `NEAREST` best of every box, from `NEAREST_FROM` up (the very best
+    whatever its IoU): a network that learns from little needs more than one anchor a hand.
+    """
+    label, which = np.zeros(len(anchors), np.float32), np.zeros(len(anchors), int)
+    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < SMALLEST_HAND
+    center = (anchors[:, :2] + anchors[:, 2:]) / 2
+    for box in boxes[small]:
+        label[np.abs(center - (box[:2] + box[2:]) / 2).max(axis=1) < 2 * SMALLEST_HAND] = -1
+    boxes = boxes[~small]
+    if not len(boxes):
+        return label, np.zeros((len(anchors), 4), np.float32)
+    overlap = iou(anchors, boxes)
+    which, best = overlap.argmax(axis=1), overlap.max(axis=1)
+    label[best >= UNSURE] = -1
+    label[best >= POSITIVE] = 1
+    for index, column in enumerate(overlap.T):
+        nearest = np.argsort(-column, kind="stable")[:NEAREST]
+        nearest = nearest[(column[nearest] >= NEAREST_FROM) | (nearest == nearest[0])]
+        label[nearest], which[nearest] = 1, index
+    return label, encode_deltas(anchors, boxes[which])
+
+
+def multibox_loss(network: SSDLite, images: Tensor, label: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy over positives and hard negatives, smooth L1 on the positives' deltas (Liu et al. 2016, SSD).
+
+    images (N, 3, S, S); label (N, A) and target (N, A, 4) as `assign` gives them.
+    """
+    count = len(images)
+    logits, deltas = network(images)
+    flat_logits = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 2) for x in logits], 1)
+    flat_deltas = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 4) for x in deltas], 1)
+    positive = label == 1
+    entropy = F.cross_entropy(flat_logits.flatten(0, 1), (~positive).long().flatten(), reduction="none")
+    entropy = entropy.reshape(count, -1)
+    rank = torch.where(label == 0, entropy.detach(), torch.full_like(entropy, -1.0))
+    order = rank.argsort(1, descending=True).argsort(1)
+    wanted = (NEGATIVES * positive.sum(1, keepdim=True)).clamp(min=AT_LEAST)
+    hard = (order < wanted) & (label == 0)
+    box = F.smooth_l1_loss(flat_deltas[positive], target[positive], beta=1.0, reduction="sum")
+    return ((entropy * (positive | hard)).sum() + box) / positive.sum().clamp(min=1)

@@ -1,0 +1,112 @@
+"""What each ingredient of the renderer is worth: train on pictures with ever more of them, measure on hard ones.
+
+    python examples/embedded/ingredients.py [--crops 4000] [--samples 12800] [--processes 2]
+
+Each row adds one ingredient to those above it and trains the embedded keypoint network from the same random weights
+for the same number of samples, at 64 pixels. Measured on crops of the level "hard" and of another seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from keypoints import LABELS, KeypointTask
+from loop import Training
+from pictures import CROPS, chunk_rng
+from store import Store
+from torch import nn
+from tqdm import tqdm
+from train import EMBEDDED
+
+from modelscope_handkp.boxes import BOX_PADDING, PIXEL_STD
+from modelscope_handkp.codec import HeatmapCodec
+from modelscope_handkp.config import read_configuration
+from modelscope_handkp.metrics import distances, pck
+from modelscope_handkp.synthetic import HARD, Level, render_crops
+
+SIZE, BATCH, LEARNING_RATE = 64, 32, 2e-3
+TRAINING_SEED, MEASURING_SEED = 1, 9_500_000
+MEASURED_CROPS = 960
+
+PLAIN = Level("ingredients", hand_px=(60.0, 320.0))
+ADDED: dict[str, dict[str, object]] = {
+    "named poses, soft light, plain walls, a sharp camera": {},
+    "+ every pose and view within the joints' limits": {"pose": 1.0},
+    "+ hard, coloured, dim and bright light, shadows": {"light": 1.0},
+    "+ clutter, faces and bodies behind the hand": {"clutter": 1.0},
+    "+ blur, noise, JPEG, low resolution, colour casts": {"camera": 1.0, "hand_px": (20.0, 320.0)},
+    "+ held things, occluders, sleeves, rings, gloves": {"held": 0.4, "occlusion": 0.25, "dress": 1.0},
+}
+
+
+def levels() -> dict[str, Level]:
+    """The level of every row: all that was added down to it."""
+    made, level = {}, PLAIN
+    for name, change in ADDED.items():
+        level = replace(level, **change)  # type: ignore[arg-type]
+        made[name] = level
+    return made
+
+
+def fill(store: Store, level: Level, seed: int, count: int) -> None:
+    while store.rendered < count:
+        result = render_crops(chunk_rng(seed, store.rendered), CROPS, SIZE, level)
+        store.add(result.images, result.keypoints)
+
+
+def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
+    """PCK@0.2 of the keypoints inside the crops, decoded as everywhere; the box is the crop without its padding."""
+    answers = [network(task.normalised(crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
+    heatmaps = torch.cat(answers).numpy()
+    count = len(heatmaps)
+    codec = HeatmapCodec((SIZE, SIZE), heatmaps.shape[3:1:-1], kernel=5)
+    center, scale = np.full((count, 2), SIZE / 2), np.full((count, 2), SIZE / PIXEL_STD)
+    found, truth = codec.decode(heatmaps, center, scale)[..., :2], crops.labels[:count]
+    sides = np.full((count, 4), SIZE / BOX_PADDING)
+    return pck(distances(found, truth, truth[..., 2]), sides)
+
+
+def train_on(level: Level, crops: int, samples: int) -> float:
+    """PCK@0.2 on hard crops after training on `level`."""
+    torch.set_num_threads(1)
+    torch.manual_seed(TRAINING_SEED)
+    config = read_configuration(EMBEDDED)
+    config["data_cfg"]["image_size"] = [SIZE, SIZE]
+    with tempfile.TemporaryDirectory() as folder:
+        seen = Store(Path(folder) / "seen", crops + CROPS, SIZE, LABELS)
+        hard = Store(Path(folder) / "hard", MEASURED_CROPS, SIZE, LABELS)
+        with torch.no_grad():
+            fill(seen, level, TRAINING_SEED, crops)
+            fill(hard, HARD, MEASURING_SEED, MEASURED_CROPS)
+        task = KeypointTask(config, seen)
+        training = Training(task, lambda rng, _: rng.integers(0, crops, BATCH), samples=samples, batch=BATCH,
+                            lr=LEARNING_RATE, seed=TRAINING_SEED)  # fmt: skip
+        training.run()
+        with torch.no_grad():
+            return network_pck(task, training.average.network, hard)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--crops", type=int, default=4000, help="rendered for a row")
+    parser.add_argument("--samples", type=int, default=12_800, help="trained on for a row")
+    parser.add_argument("--processes", type=int, default=2, help="rows at a time")
+    args = parser.parse_args()
+    rows = levels()
+    with ProcessPoolExecutor(args.processes) as pool:
+        train = partial(train_on, crops=args.crops, samples=args.samples)
+        results = list(tqdm(pool.map(train, rows.values()), total=len(rows), unit="row"))
+    print("\nPCK@0.2 on hard crops")
+    for name, value in zip(rows, results):
+        print(f"{value:6.3f}  {name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The keypoint network's training: stored crops through the configuration's transforms, and the loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from loop import Places
+from numpy.typing import NDArray
+from pictures import patched, recolored
+from store import Store
+from torch import Tensor, nn
+
+from modelscope_handkp.boxes import PIXEL_STD
+from modelscope_handkp.hand import NUM_KEYPOINTS
+from modelscope_handkp.models.pose import TopDown, build_pose, heatmap_loss
+from modelscope_handkp.synthetic.scene import HIDDEN, VISIBLE
+from modelscope_handkp.transforms import NormalizeTensor, build_transforms
+
+LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
+STRIDE = 4
+TEMPERATURE = 10.0  # a peak of 1 on a floor of 0 is the softmax's sure answer
+SQUARED_WEIGHT = 40.0  # of the mean squared error; more than this cost points
+HIDDEN_WEIGHT = 0.7
+PATCHED = 0.15
+SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this many pixels
+SQUARED_FROM, SQUARED_RAMP = 0.85, 0.1  # shares of the run after which, and over which, the squared error joins
+
+
+class KeypointTask:
+    """A keypoint network with the configuration `config` on a store of crops; labels are keypoints `LABELS`."""
+
+    def __init__(self, config: dict[str, Any], store: Store) -> None:
+        self.store = store
+        self.network = initialised(build_pose(config["model"]))
+        self.size = config["data_cfg"]["image_size"][0]
+        chain = {block["type"]: block for block in config["dataset"]["train"]["pipeline"]}
+        self.sigma = chain["TopDownGenerateTarget"]["sigma"]
+        self._moves = [chain[name] for name in ("TopDownRandomFlip", "TopDownGetRandomScaleRotation", "TopDownAffine")]
+        self._normalise = NormalizeTensor(chain["NormalizeTensor"]["mean"], chain["NormalizeTensor"]["std"])
+
+    def size_at(self, progress: float) -> int:
+        return min(SMALL, self.size) if progress < SMALL_SHARE else self.size
+
+    def batch(self, places: Places, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Crops (N, 3, size, size), target (N, 21, size / 4, size / 4), target_weight (N, 21, 1)."""
+        sigma = max(1.0, self.sigma * size / self.size)
+        run = build_transforms([*self._moves, {"type": "TopDownGenerateTarget", "sigma": sigma}])
+        samples = [run(_sample(self.store.images[place], self.store.labels[place], size), rng) for place in places]
+        images = torch.from_numpy(np.stack([sample["img"] for sample in samples])).permute(0, 3, 1, 2).float() / 255
+        images = self._normalise({"img": patched(rng, recolored(rng, images), PATCHED)})["img"]
+        target, weight = (torch.from_numpy(np.stack([s[key] for s in samples])) for key in ("target", "target_weight"))
+        return images.contiguous(memory_format=torch.channels_last), target, weight
+
+    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
+        """(N, 3, S, S) of 0..255 as the network takes them."""
+        return self._normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
+
+    def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
+        images, target, weight = self.batch(places, self.size_at(progress), rng)
+        heatmaps = self.network(images)
+        squared = min(1.0, max(0.0, (progress - SQUARED_FROM) / SQUARED_RAMP))
+        loss = position_entropy(heatmaps, target, weight)
+        return loss + squared * SQUARED_WEIGHT * heatmap_loss(heatmaps, target, weight) if squared else loss
+
+
+def initialised(network: TopDown) -> TopDown:
+    """Weights to begin with: EasyCV's normal of 0.001 is meant for a trunk that comes pre-trained."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    nn.init.normal_(network.keypoint_head.final_layer.weight, std=0.005)  # type: ignore[arg-type]
+    return network
+
+
+def _sample(image: np.ndarray, keypoints: np.ndarray, size: int) -> dict[str, Any]:
+    """A stored crop (3, S, S) as the picture that the transforms cut: all of it is the box."""
+    side = image.shape[-1]
+    joints, visible = np.zeros(LABELS, np.float32), np.zeros(LABELS, np.float32)
+    joints[:, :2] = keypoints[:, :2]
+    visible[:] = np.select([keypoints[:, 2:] == VISIBLE, keypoints[:, 2:] == HIDDEN], [1.0, HIDDEN_WEIGHT], 0.0)
+    return {
+        "img": np.ascontiguousarray(image.transpose(1, 2, 0)),
+        "center": np.full(2, side / 2, np.float32),
+        "scale": np.full(2, side / PIXEL_STD, np.float32),
+        "joints_3d": joints,
+        "joints_3d_visible": visible,
+        "ann_info": {"image_size": (size, size), "heatmap_size": (size // STRIDE,) * 2, "flip_pairs": []},
+    }
+
+
+def position_entropy(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy over the positions of each heatmap: learns many times faster from scratch than squared errors.
+
+    heatmaps, target (N, K, H, W); weight (N, K, 1).
+    """
+    share = target.flatten(2)
+    share = share / share.sum(-1, keepdim=True).clamp(min=1e-6)
+    entropy = -(share * F.log_softmax(heatmaps.flatten(2) * TEMPERATURE, -1)).sum(-1)
+    return (entropy * weight[..., 0]).sum() / weight.sum().clamp(min=1)

@@ -1,0 +1,146 @@
+"""One network's training: its weights, their moving average, the optimiser and the log, saved and resumed together."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from modelscope_handkp.checkpoint import read_state_dict
+from modelscope_handkp.schedule import Schedule
+
+SCHEDULE = Schedule("CosineAnnealing", {"min_lr_ratio": 0.02}, by_epoch=False,
+                    warmup="linear", warmup_iters=200, warmup_ratio=0.005)  # fmt: skip
+EMA_DECAY = 0.998
+CLIP_NORM = 5.0
+WEIGHT_DECAY = 1e-4
+LOG_STEPS = 100
+SAVE_SECONDS = 120.0
+
+
+Places = NDArray[np.int64]  # of pictures in a store
+
+
+class Task(Protocol):
+    """A network, and the loss of a batch of stored pictures; progress 0..1 is the share of the run that is done."""
+
+    network: nn.Module
+
+    def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor: ...
+
+
+class Averaged:
+    """A moving average of a network's weights and batch-norm statistics: what is shipped."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).eval()
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        self.steps += 1
+        decay = min(EMA_DECAY, self.steps / (self.steps + 20))
+        for mine, theirs in zip(self.network.state_dict().values(), network.state_dict().values()):
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+class Training:
+    """`samples` samples of a task, in the batches that `draw` picks: (rng, samples so far) -> places.
+
+    Everything that is random follows from (seed, step), so a run that is killed and resumed repeats the whole one.
+    """
+
+    def __init__(self, task: Task, draw: Callable[[np.random.Generator, int], Places], *, samples: int, batch: int,
+                 lr: float, seed: int, state_file: Path | None = None) -> None:  # fmt: skip
+        self.task, self.draw, self.state_file = task, draw, state_file
+        self.steps, self.batch = samples // batch, batch
+        self.lr, self.seed, self.step, self.seconds = lr, seed, 0, 0.0
+        self.network = task.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=lr, weight_decay=WEIGHT_DECAY)
+        self.average = Averaged(self.network)
+        self.history: list[tuple[int, float]] = []  # samples seen, mean loss since the last
+
+    def resume(self) -> None:
+        """Go on from the state file, if there is one."""
+        if self.state_file is None or not self.state_file.exists():
+            return
+        state = torch.load(self.state_file, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average.steps = self.step = state["step"]
+        self.seconds, self.history = state["seconds"], state["history"]
+
+    def start_from(self, weights: Path) -> None:
+        self.network.load_state_dict(read_state_dict(weights))
+        self.average = Averaged(self.network)
+
+    def save(self) -> None:
+        if self.state_file is None:
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        unfinished = self.state_file.with_suffix(".part")
+        torch.save(state, unfinished)
+        unfinished.replace(self.state_file)
+
+    def write_half(self, path: Path) -> None:
+        """The averaged weights in half precision, with how they came about."""
+        state = {
+            key: value.half() if value.dtype.is_floating_point else value
+            for key, value in self.average.network.state_dict().items()
+        }
+        shown = self.history[:: max(1, len(self.history) // 40)]
+        meta: dict[str, Any] = {
+            "samples": self.step * self.batch, "minutes": round(self.seconds / 60), "seed": self.seed, "loss": shown,
+        }  # fmt: skip
+        torch.save({"state_dict": state, "meta": meta}, path)
+
+    def run(self) -> None:
+        """To the last step, with a progress bar; the state is saved every few minutes and at the end."""
+        saved, recent = time.monotonic(), []
+        with tqdm(total=self.steps, initial=self.step, unit="step") as bar:
+            while self.step < self.steps:
+                started = time.monotonic()
+                recent.append(self._one_step())
+                self.seconds += time.monotonic() - started
+                bar.update()
+                if len(recent) == LOG_STEPS:
+                    self.history.append((self.step * self.batch, round(float(np.mean(recent)), 4)))
+                    bar.set_postfix_str(f"loss {self.history[-1][1]:.3f}")
+                    recent = []
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    self.save()
+                    saved = time.monotonic()
+        self.save()
+
+    def _one_step(self) -> float:
+        rng = np.random.default_rng((self.seed, self.step))
+        rate = SCHEDULE.rate(self.lr, 0, self.step, 1, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self.task.loss(self.draw(rng, self.step * self.batch), self.step / self.steps, rng)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
+        self.optimizer.step()
+        self.average.update(self.network)
+        self.step += 1
+        return float(loss)

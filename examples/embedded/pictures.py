@@ -1,0 +1,78 @@
+"""What the networks are trained on: levels of the renderer in their shares, and colours changed once more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_batch, render_crops
+
+CROPS, PICTURES = 32, 8  # in one chunk
+MAX_HANDS = 10
+# Shares of the levels; the third is hard without its most hopeless pictures.
+LEVELS = (
+    (0.30, replace(EASY, hand_px=(60.0, 320.0), light=0.5, pose=0.8, dress=0.5)),
+    (0.40, replace(MEDIUM, pose=0.8, hand_px=(50.0, 320.0))),
+    (0.30, replace(HARD, hand_px=(24.0, 320.0), camera=0.8)),
+)
+HANDS_SHARE = (0.16, 0.3, 0.22, 0.1, 0.06, 0.04, 0.04, 0.02, 0.02, 0.02, 0.02)  # pictures with 0, 1, ... 10 hands
+RATIOS = (0.6, 0.75, 1.0, 1.0, 1.33, 1.5)  # height / width of a picture before it is squashed to a square
+
+
+def pick_level(rng: np.random.Generator) -> Level:
+    return LEVELS[int(rng.choice(len(LEVELS), p=[share for share, _ in LEVELS]))][1]
+
+
+def chunk_rng(seed: int, chunk: int) -> Rng:
+    return Rng(seed * 1_000_003 + chunk)
+
+
+def crops(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
+    """Chunk `chunk` of the stream: crops (32, 3, S, S) and keypoints (32, 21, 3) in their pixels."""
+    level = pick_level(np.random.default_rng((seed, chunk)))
+    result = render_crops(chunk_rng(seed, chunk), CROPS, size, level)
+    return result.images, result.keypoints
+
+
+def pictures(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
+    """Chunk `chunk`: squashed pictures (8, 3, S, S) and their boxes (8, MAX_HANDS, 4) xyxy, NaN where there is none."""
+    draw = np.random.default_rng((seed, chunk, 1))
+    level = replace(pick_level(draw), hand_px=(14.0, size * 0.9), occlusion=0.05)
+    amounts = [int(amount) for amount in draw.choice(MAX_HANDS + 1, PICTURES, p=HANDS_SHARE)]
+    ratio = float(draw.choice(RATIOS))
+    width, height = (size, round(size * ratio)) if ratio < 1 else (round(size / ratio), size)
+    result = render_batch(chunk_rng(seed, chunk), amounts, (width, height), level)
+    images = F.interpolate(result.images, size=(size, size), mode="bilinear", align_corners=False)
+    boxes = torch.full((PICTURES, MAX_HANDS, 4), float("nan"))
+    scale = torch.tensor([size / width, size / height] * 2)
+    for index in range(PICTURES):
+        own = result.boxes[result.picture == index] * scale
+        boxes[index, : len(own)] = own
+    return images, boxes
+
+
+def recolored(rng: np.random.Generator, images: Tensor) -> Tensor:
+    """Pictures (N, 3, S, S) in 0..1 with another white balance, brightness, saturation and gamma each."""
+
+    def normal(std: float, channels: int = 1) -> Tensor:
+        return torch.from_numpy(rng.normal(0, std, (len(images), channels, 1, 1))).float()
+
+    images = images * (1 + normal(0.07, 3) + normal(0.15)) + normal(0.05)
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * (1 + normal(0.2)).clamp(0, 2)
+    return images.clamp(0, 1) ** normal(0.15).exp()
+
+
+def patched(rng: np.random.Generator, images: Tensor, chance: float) -> Tensor:
+    """Cover a rectangle of some pictures with another picture's pixels."""
+    size = images.shape[-1]
+    for index in np.flatnonzero(rng.random(len(images)) < chance):
+        height, width = (int(side) for side in size * rng.uniform(0.1, 0.4, 2))
+        y, x, v, u = (int(rng.integers(0, size - side)) for side in (height, width, height, width))
+        other = int(rng.integers(0, len(images)))
+        images[index, :, y : y + height, x : x + width] = images[other, :, v : v + height, u : u + width].clone()
+    return images

@@ -1,0 +1,81 @@
+"""Rendered pictures on disk: a ring that one process fills while another trains from it, step by step the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Render = Callable[[int, int, int], tuple[Tensor, Tensor]]  # seed, chunk, pixels -> images (n, 3, S, S), labels (n, ...)
+POLL_SECONDS = 0.1
+
+
+class Store:
+    """A ring of pictures in memory-mapped files.
+
+    images (capacity, 3, S, S) uint8 RGB; labels (capacity, ...) float32; `rendered` and `wanted` count from the first.
+    """
+
+    def __init__(self, folder: Path, capacity: int, size: int, label_shape: tuple[int, ...]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.arguments = (folder, capacity, size, label_shape)
+        self.capacity = capacity
+        self.images = self._open(folder / "images.npy", (capacity, 3, size, size), np.uint8)
+        self.labels = self._open(folder / "labels.npy", (capacity, *label_shape), np.float32)
+        self._count = self._open(folder / "count.npy", (2,), np.int64)
+
+    @staticmethod
+    def _open(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        mode = "r+" if path.exists() else "w+"
+        return np.lib.format.open_memmap(path, mode=mode, dtype=dtype, shape=shape)
+
+    @property
+    def rendered(self) -> int:
+        return int(self._count[0])
+
+    @property
+    def wanted(self) -> int:
+        return int(self._count[1])
+
+    def add(self, images: Tensor, labels: Tensor) -> None:
+        places = np.arange(self.rendered, self.rendered + len(images)) % self.capacity
+        self.images[places] = (images * 255 + 0.5).to(torch.uint8).numpy()
+        self.labels[places] = labels.numpy()
+        self._count[0] += len(images)
+
+    def draw(self, rng: np.random.Generator, batch: int, available: int, ahead: int) -> NDArray[np.int64]:
+        """`batch` places among the first `available` pictures, once they are there; `ahead` more may be rendered.
+
+        The places follow from `rng` and `available` alone, however fast the other process renders.
+        """
+        self._count[1] = available + ahead
+        while self.rendered < available:
+            time.sleep(POLL_SECONDS)
+        oldest = max(0, available + 2 * ahead - self.capacity)  # what is older may be overwritten by now
+        return rng.integers(oldest, available, batch) % self.capacity
+
+
+def _fill(render: Render, arguments: tuple[Any, ...], seed: int) -> None:
+    """The rendering process: chunk after chunk, as far ahead as the reader wants."""
+    torch.set_num_threads(1)
+    store, parent, size = Store(*arguments), os.getppid(), arguments[2]
+    with torch.no_grad():
+        while os.getppid() == parent:
+            if store.rendered < store.wanted:
+                store.add(*render(seed, store.rendered, size))
+            else:
+                time.sleep(POLL_SECONDS)
+
+
+def start_rendering(render: Render, store: Store, seed: int) -> None:
+    """Fill `store` in a process that ends with this one."""
+    context = multiprocessing.get_context("spawn")
+    context.Process(target=_fill, args=(render, store.arguments, seed), daemon=True).start()

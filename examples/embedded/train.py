@@ -1,0 +1,91 @@
+"""Make the model that ships with the package: render hands, train a network on them, write its half weights.
+
+    python examples/embedded/train.py keypoints
+    python examples/embedded/train.py detector
+
+Each renders in a second process into a ring of memory-mapped files and trains on what is there; both show a progress
+bar and save their state every two minutes: the same command again goes on from there. The seed fixes the pictures,
+their order and every draw.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import detection
+import keypoints
+import numpy as np
+import torch
+from loop import Places, Task, Training
+from pictures import crops, pictures
+from store import Render, Store, start_rendering
+
+from modelscope_handkp.config import read_configuration, read_python_config
+
+EMBEDDED = Path(__file__).resolve().parents[2] / "modelscope_handkp" / "embedded"
+DETECTION = EMBEDDED / "detection" / "config.py"
+FIRST_SHARE = 0.1  # of the pictures ahead that must be there to begin
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained on what: pictures of `pixels` pixels, each used `reuse` times on the average; `ahead` of them
+    may wait in a store of `capacity`."""
+
+    task: Callable[[Store], Task]
+    weights: str
+    render: Render
+    labels: tuple[int, ...]
+    pixels: int
+    batch: int
+    samples: int
+    reuse: float
+    capacity: int
+    ahead: int
+
+
+RECIPES = {
+    "keypoints": Recipe(lambda store: keypoints.KeypointTask(read_configuration(EMBEDDED), store),
+                        "pytorch_model.pt", crops, keypoints.LABELS, 96, 32, 270_000, 4.0, 80_000, 4_000),
+    "detector": Recipe(lambda store: detection.DetectionTask(read_python_config(DETECTION), store),
+                       "detection/detection_model.pth", pictures, detection.LABELS, 256, 8, 64_000, 8.0, 12_000, 800),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=sorted(RECIPES))
+    parser.add_argument("--samples", type=int, help="length of the run (default: as the shipped weights)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--start-from", type=Path, help="weights to begin with, in place of random ones")
+    parser.add_argument("--threads", type=int, default=1, help="of the training; the rendering takes one more")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "modelscope-handkp-training")
+    parser.add_argument("--out", type=Path, default=EMBEDDED, help="model directory that gets the weights")
+    args = parser.parse_args()
+    recipe = RECIPES[args.what]
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    store = Store(args.cache / args.what, recipe.capacity, recipe.pixels, recipe.labels)
+    weights = args.out / recipe.weights
+    weights.parent.mkdir(parents=True, exist_ok=True)
+
+    def draw(rng: np.random.Generator, samples: int) -> Places:
+        available = int(recipe.ahead * FIRST_SHARE + samples / recipe.reuse)
+        return store.draw(rng, recipe.batch, available, recipe.ahead)
+
+    training = Training(recipe.task(store), draw, samples=args.samples or recipe.samples, batch=recipe.batch,
+                        lr=args.lr, seed=args.seed, state_file=args.cache / args.what / "state.pt")  # fmt: skip
+    if args.start_from:
+        training.start_from(args.start_from)
+    training.resume()
+    start_rendering(recipe.render, store, args.seed)
+    training.run()
+    training.write_half(weights)
+
+
+if __name__ == "__main__":
+    main()
