@@ -59,7 +59,8 @@ class HeatmapCodec:
             joints: (K, 2 or 3), crop pixels.
             visible: (K, 1 or more), the first column is the weight, 0 for a keypoint without annotation.
         Returns:
-            target (K, H, W) with a peak of 1, target_weight (K, 1); 0 where the blob is wholly outside.
+            target (K, H, W) with a peak of 1, target_weight (K, 1); 0 where the blob is wholly outside. Equal to
+            EasyCV's but for biased ones where 3 ``sigma`` is no whole number, which EasyCV draws a pixel off.
         """
         width, height = self.heatmap_size
         stride = np.asarray(self.image_size, np.float64) / np.asarray(self.heatmap_size)
