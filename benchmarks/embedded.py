@@ -4,8 +4,8 @@
 
 A level's pictures hold none, one, one or two hands in turn. Printed: PCK@0.2, AUC and EPE with the true boxes given;
 the detector's recall at IoU 0.5 and its false boxes at the model's default threshold, in all pictures and in those
-without a hand; PCK@0.2 end to end,
-where the keypoints of a hand that was not found count as wrong. Keypoints outside the picture do not count.
+without a hand; PCK@0.2 end to end, where the keypoints of a hand that was not found count as wrong. Keypoints outside
+the picture do not count.
 """
 
 from __future__ import annotations

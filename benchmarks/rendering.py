@@ -14,7 +14,8 @@ import torch
 from modelscope_handkp.synthetic import LEVELS, Rng, render_batch, render_crops
 
 CROP, PICTURE = 96, 256  # pixels: what the embedded networks are trained on
-CROPS, PICTURES = 32, 8  # in a batch
+CROPS = 32  # in a batch
+HANDS = [0, 1, 1, 1, 2, 2, 3, 5]  # in the pictures of a batch
 
 
 def rate(render: Callable[[int], object], batch: int, seconds: float) -> float:
@@ -39,9 +40,8 @@ def main() -> None:
     for name in LEVELS:
         with torch.no_grad():
             crops = rate(lambda seed, n=name: render_crops(Rng(seed, args.device), CROPS, CROP, n), CROPS, args.seconds)
-            amounts = [0, 1, 1, 1, 2, 2, 3, 5]
-            whole = rate(lambda seed, n=name: render_batch(Rng(seed, args.device), amounts, (PICTURE, PICTURE), n),
-                         PICTURES, args.seconds)  # fmt: skip
+            whole = rate(lambda seed, n=name: render_batch(Rng(seed, args.device), HANDS, (PICTURE, PICTURE), n),
+                         len(HANDS), args.seconds)  # fmt: skip
         print(f"  {name:8s}{crops:8.1f} crops of {CROP} px, {whole:6.1f} pictures of {PICTURE} px")
 
 

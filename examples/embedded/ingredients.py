@@ -9,6 +9,7 @@ for the same number of samples, at 64 pixels. Measured on crops of the level "ha
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -34,6 +35,7 @@ from modelscope_handkp.synthetic import HARD, Level, render_crops
 SIZE, BATCH, LEARNING_RATE = 64, 32, 2e-3
 TRAINING_SEED, MEASURING_SEED = 1, 9_500_000
 MEASURED_CROPS = 960
+SPAWN = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
 
 PLAIN = Level("ingredients", hand_px=(60.0, 320.0))
 ADDED: dict[str, dict[str, object]] = {
@@ -73,24 +75,25 @@ def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
     return pck(distances(found, truth, truth[..., 2]), sides)
 
 
-def train_on(level: Level, crops: int, samples: int) -> float:
+def hard_crops(folder: Path) -> Store:
+    return Store(folder / "hard", MEASURED_CROPS, SIZE, LABELS)
+
+
+def train_on(level: Level, folder: Path, crops: int, samples: int) -> float:
     """PCK@0.2 on hard crops after training on `level`."""
     torch.set_num_threads(1)
     torch.manual_seed(TRAINING_SEED)
     config = read_configuration(EMBEDDED)
     config["data_cfg"]["image_size"] = [SIZE, SIZE]
-    with tempfile.TemporaryDirectory() as folder:
-        seen = Store(Path(folder) / "seen", crops + CROPS, SIZE, LABELS)
-        hard = Store(Path(folder) / "hard", MEASURED_CROPS, SIZE, LABELS)
-        with torch.no_grad():
-            fill(seen, level, TRAINING_SEED, crops)
-            fill(hard, HARD, MEASURING_SEED, MEASURED_CROPS)
-        task = KeypointTask(config, seen)
-        training = Training(task, lambda rng, _: rng.integers(0, crops, BATCH), samples=samples, batch=BATCH,
-                            lr=LEARNING_RATE, seed=TRAINING_SEED)  # fmt: skip
-        training.run()
-        with torch.no_grad():
-            return network_pck(task, training.average.network, hard)
+    store = Store(Path(tempfile.mkdtemp(dir=folder)), crops + CROPS, SIZE, LABELS)
+    with torch.no_grad():
+        fill(store, level, TRAINING_SEED, crops)
+    task = KeypointTask(config, store)
+    training = Training(task, lambda rng, _: rng.integers(0, crops, BATCH), samples=samples, batch=BATCH,
+                        lr=LEARNING_RATE, seed=TRAINING_SEED)  # fmt: skip
+    training.run()
+    with torch.no_grad():
+        return network_pck(task, training.average.network, hard_crops(folder))
 
 
 def main() -> None:
@@ -100,8 +103,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="rows at a time")
     args = parser.parse_args()
     rows = levels()
-    with ProcessPoolExecutor(args.processes) as pool:
-        train = partial(train_on, crops=args.crops, samples=args.samples)
+    with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(args.processes, SPAWN) as pool:
+        folder = Path(name)
+        with torch.no_grad():
+            fill(hard_crops(folder), HARD, MEASURING_SEED, MEASURED_CROPS)
+        train = partial(train_on, folder=folder, crops=args.crops, samples=args.samples)
         results = list(tqdm(pool.map(train, rows.values()), total=len(rows), unit="row"))
     print("\nPCK@0.2 on hard crops")
     for name, value in zip(rows, results):

@@ -75,7 +75,7 @@ class Training:
         """Go on from the state file, if there is one."""
         if self.state_file is None or not self.state_file.exists():
             return
-        state = torch.load(self.state_file, weights_only=True)
+        state = torch.load(self.state_file)
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
