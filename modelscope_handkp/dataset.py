@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from .boxes import box_to_center_scale
-from .errors import ConfigError, DatasetError
+from .errors import ConfigError, DatasetError, InputError
 from .hand import NUM_KEYPOINTS
 from .json_stream import iterate_arrays
+from .sources import load_image
 
 logger = logging.getLogger(__name__)
 
@@ -235,30 +235,25 @@ class HandCocoWholeBodyDataset(torch.utils.data.Dataset):  # type: ignore[type-a
 
 
 def read_picture(path: str | Path) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB of a picture file, upright as its EXIF orientation says.
+    """(H, W, 3) RGB of a picture file, as `sources.load_image` reads it.
 
     Raises:
-        DatasetError: the file is missing or is no picture; names it.
+        DatasetError: the file is missing, broken, no picture or too large; names it.
     """
     try:
-        data = np.fromfile(path, np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise DatasetError(f"picture {path} cannot be read: {error}.") from None
-    if picture is None:
-        raise DatasetError(f"picture {path} is broken or is no picture.")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        return np.ascontiguousarray(load_image(Path(path))[..., ::-1])
+    except (InputError, OSError) as error:
+        raise DatasetError(str(error)) from None
 
 
-def collate(samples: list[Sample | None]) -> Sample:
+def collate(samples: list[Sample | None]) -> Sample | None:
     """Samples -> a batch: arrays and tensors are stacked, ``img_metas`` becomes a list, samples of None are left out.
 
-    Raises:
-        DatasetError: none is left.
+    None if none is left.
     """
     kept = [sample for sample in samples if sample is not None]
     if not kept:
-        raise DatasetError(f"all {len(samples)} pictures of a batch are missing or broken.")
+        return None
     batch: Sample = {}
     for key in kept[0]:
         values = [sample[key] for sample in kept]

@@ -11,6 +11,25 @@ from modelscope.trainers.hooks.hook import Hook
 from modelscope.trainers.hooks.priority import Priority
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
+from ..errors import DatasetError
+
+
+class _Loader(DataLoader):  # type: ignore[type-arg]
+    """A DataLoader that leaves out the batches of which no picture can be read: `collate` makes None of them."""
+
+    needs_all = False  # processes that average their gradients wait for one another: each must have its batch
+    needs_one = False  # an epoch of training without a batch would go unnoticed
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if batch is not None:
+                self.needs_one = False
+                yield batch
+            elif self.needs_all:
+                raise DatasetError("no picture of a batch can be read, and each of several processes needs its batch.")
+        if self.needs_one:
+            raise DatasetError("no picture of the training data set can be read.")
+
 
 class EpochSampler(Sampler):  # type: ignore[type-arg]
     """Indices of one process in one epoch.
@@ -60,7 +79,7 @@ def build_loader(
     """A DataLoader over this process's share; ``options`` are DataLoader's own, ``sampler`` replaces ours."""
     if sampler is None and not isinstance(dataset, IterableDataset):
         sampler = EpochSampler(len(dataset), shuffle, seed, rank, world, pad)  # type: ignore[arg-type]
-    return DataLoader(
+    loader = _Loader(
         dataset,
         batch_size=batch_size_per_gpu,
         num_workers=workers_per_gpu,
@@ -69,6 +88,8 @@ def build_loader(
         generator=torch.Generator(),
         **options,
     )
+    loader.needs_all, loader.needs_one = pad and world > 1, pad
+    return loader
 
 
 def set_epoch(loader: DataLoader[Any], seed: int, epoch: int) -> None:
