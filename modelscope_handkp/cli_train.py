@@ -8,6 +8,7 @@ from typing import Any
 
 from .config import read_configuration, require
 from .errors import ConfigError
+from .estimator import pick_device
 from .files import write_atomically
 from .hub import find_model_dir
 
@@ -84,6 +85,8 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    for path in filter(None, (arguments.json, arguments.predictions)):
+        path.parent.mkdir(parents=True, exist_ok=True)  # an error now rather than after the work
     model_dir = find_model_dir(arguments.model)
     val = _open(arguments.data, arguments.split, read_configuration(model_dir), "val", arguments.skip_bad_pictures)
     trainer = _build(arguments, model_dir, _loader_options(arguments), train_dataset=None, eval_dataset=val)
@@ -114,7 +117,7 @@ def _has_annotations(source: str, config: dict[str, Any], part: str) -> bool:
 
 def _build(arguments: argparse.Namespace, model_dir: Path, options: dict[str, Any], **more: Any) -> Any:
     if arguments.device:
-        more["device"] = arguments.device
+        more["device"] = str(pick_device(arguments.device))
     given = {"model": str(model_dir), "work_dir": arguments.work_dir, "cfg_options": options, **more}
     return _plugin("trainer").HandKeypointsTrainer(**given)
 

@@ -43,9 +43,7 @@ def find_checkpoint(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.is_dir():
-        newest = max(
-            _periodic(path), key=lambda file: file.stat().st_mtime_ns, default=path / ModelFile.TORCH_MODEL_FILE
-        )
+        newest = [path / ModelFile.TORCH_MODEL_FILE, *_periodic(path)][-1]
     else:
         newest = path if path.is_file() else path.with_name(path.name + SUFFIX)
     if not newest.is_file():
@@ -53,21 +51,25 @@ def find_checkpoint(path: str | Path) -> Path:
     return newest
 
 
-def _periodic(folder: Path, kind: str | None = None) -> list[Path]:
-    """The checkpoints of ``folder``, in the order of their numbers."""
-    found = [(int(match[2]), file) for file in folder.iterdir() if (match := _PERIODIC.fullmatch(file.name))]
-    return [file for _, file in sorted(found) if kind is None or file.name.startswith(kind)]
+def _periodic(folder: Path) -> list[Path]:
+    """The checkpoints of ``folder``, the newest last: a new run may begin in an older one's folder."""
+    found = [(file, match) for file in folder.iterdir() if (match := _PERIODIC.fullmatch(file.name))]
+    return [file for file, match in sorted(found, key=lambda pair: (pair[0].stat().st_mtime_ns, int(pair[1][2])))]
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
+def _write(path: Path, content: bytes) -> None:
     try:
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, content)
     except OSError as error:
         raise CheckpointError(
-            f"checkpoint {path} cannot be written: {error.strerror or error}; earlier ones are whole."
+            f"{path} cannot be written: {error.strerror or error}; what was written before is whole."
         ) from error
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    _write(path, buffer.getvalue())
 
 
 class ModelDirectory(CheckpointProcessor):
@@ -75,7 +77,12 @@ class ModelDirectory(CheckpointProcessor):
 
     def prepare_output(self, trainer: Any, output_dir: str) -> None:
         """Everything of a model directory but the weights: configuration, detector, card."""
-        output, source = Path(output_dir), Path(trainer.model_dir)
+        try:
+            self._copy(trainer, Path(output_dir), Path(trainer.model_dir))
+        except OSError as error:
+            raise CheckpointError(f"{output_dir} cannot be written: {error.strerror or error}.") from error
+
+    def _copy(self, trainer: Any, output: Path, source: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
         for folder in {output, output.parent, Path(trainer.work_dir)}:
             remove_partial(folder)
@@ -89,7 +96,7 @@ class ModelDirectory(CheckpointProcessor):
                 elif entry.is_file():
                     shutil.copy2(entry, output / entry.name)
         text = json.dumps(plain(trainer.published_config()), indent=2, ensure_ascii=False)
-        write_atomically(output / CONFIGURATION_FILE, text.encode())
+        _write(output / CONFIGURATION_FILE, text.encode())
 
     def save_checkpoints(
         self, trainer: Any, checkpoint_path_prefix: str, output_dir: str, meta: Any = None, save_optimizers: bool = True
@@ -100,9 +107,10 @@ class ModelDirectory(CheckpointProcessor):
             content["optimizer"] = trainer.optimizer.state_dict()
             if trainer.lr_scheduler is not None:
                 content["lr_scheduler"] = trainer.lr_scheduler.state_dict()
-        _write(Path(checkpoint_path_prefix + SUFFIX), content)
         where = {key: meta[key] for key in ("epoch", "iter", "time")}
-        _write(Path(output_dir) / ModelFile.TORCH_MODEL_FILE, {"meta": where, "state_dict": state})
+        # The model first: after a kill between the two the epoch is repeated, and both are written again.
+        _save(Path(output_dir) / ModelFile.TORCH_MODEL_FILE, {"meta": where, "state_dict": state})
+        _save(Path(checkpoint_path_prefix + SUFFIX), content)
 
     def remove_checkpoints(self, trainer: Any, checkpoint_path_prefix: str) -> None:
         Path(checkpoint_path_prefix + SUFFIX).unlink(missing_ok=True)
@@ -132,11 +140,11 @@ class _Exact:
 
     def save_evaluate_results(self, trainer: Any) -> None:
         text = json.dumps(trainer.metric_values)
-        write_atomically(Path(self.output_dir) / base.CheckpointHook.EVAL_RESULT_FILE, text.encode())
+        _write(Path(self.output_dir) / base.CheckpointHook.EVAL_RESULT_FILE, text.encode())
 
     def after_run(self, trainer: Any) -> None:
         if self.push_to_hub:
-            super().after_run(trainer)  # type: ignore[misc]
+            base.CheckpointHook.after_run(self, trainer)
 
 
 class CheckpointHook(_Exact, base.CheckpointHook):  # type: ignore[misc]
@@ -165,6 +173,12 @@ class BestCheckpointHook(_Exact, base.BestCkptSaverHook):  # type: ignore[misc]
         super().__init__(metric_key=metric_key, **options)
         self._use_own_files()
 
+    def after_run(self, trainer: Any) -> None:
+        super().after_run(trainer)
+        if self.restore_best:
+            path = Path(self.save_dir) / f"{self.save_file_name}{SUFFIX}"
+            load_weights(trainer.unwrap_module(trainer.model), read_state_dict(path), path)
+
 
 class LoadCheckpointHook(Hook):
     """Go on from ``checkpoint_file`` before training starts: weights, and with ``load_all_state`` everything else."""
@@ -186,6 +200,11 @@ class LoadCheckpointHook(Hook):
             raise CheckpointError(
                 f"{path} holds weights but no state to resume from; load_all_state=False starts anew."
             )
+        if not isinstance(content["meta"], dict) or "rng_state" not in content["meta"]:
+            raise CheckpointError(
+                f"{path} was written by another trainer, from whose state none can go on exactly; "
+                "load_all_state=False takes its weights and starts anew."
+            )
         load_weights(model, content["state_dict"], path)
         try:
             trainer.optimizer.load_state_dict(content["optimizer"])
@@ -205,7 +224,7 @@ def training_state(trainer: Any) -> dict[str, Any]:
         "epoch": trainer.epoch + 1 if between_epochs else trainer.epoch,
         "iter": trainer.iter if between_epochs else trainer.iter + 1,
         "inner_iter": 0 if between_epochs else trainer.inner_iter + 1,
-        "iters_per_epoch": len(trainer.train_dataloader),
+        "iters_per_epoch": trainer.epoch_length,
         "rng_state": {
             "random": random.getstate(),
             "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *numbers),
@@ -220,7 +239,7 @@ def training_state(trainer: Any) -> dict[str, Any]:
 def restore_training_state(trainer: Any, meta: dict[str, Any]) -> None:
     """The inverse of `training_state`; other data or another batch size can only go on between epochs."""
     trainer._epoch, trainer._iter, trainer._inner_iter = meta["epoch"], meta["iter"], meta["inner_iter"]
-    before, now = meta["iters_per_epoch"], len(trainer.train_dataloader)
+    before, now = meta["iters_per_epoch"], trainer.epoch_length
     if before != now:
         if meta["inner_iter"]:
             raise ValueError(f"it stopped within an epoch of {before} iterations, here an epoch has {now}")

@@ -21,7 +21,7 @@ class DDPHook(Hook):
     """Join the process group after the trainer is built, wrap its model before it trains.
 
     Raises:
-        ConfigError: another launcher than "pytorch", or not started by torchrun.
+        ConfigError: another launcher than "pytorch", not started by torchrun, or more processes than GPUs.
     """
 
     PRIORITY = Priority.LOW
@@ -34,9 +34,9 @@ class DDPHook(Hook):
             raise ConfigError(f"launcher {LAUNCHER!r} needs torchrun: {', '.join(missing)} not set in the environment.")
 
     def after_init(self, trainer: Any) -> None:
-        local_rank, on_gpu = int(os.environ["LOCAL_RANK"]), torch.cuda.is_available() and trainer.device != "cpu"
+        local_rank, on_gpu = int(os.environ["LOCAL_RANK"]), torch.cuda.is_available() and str(trainer.device) != "cpu"
         if on_gpu:
-            torch.cuda.set_device(local_rank)
+            _take_gpu(local_rank)
         if not dist.is_initialized():
             dist.init_process_group(backend="nccl" if on_gpu else "gloo")
         trainer.device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
@@ -46,6 +46,16 @@ class DDPHook(Hook):
     def before_run(self, trainer: Any) -> None:
         if not isinstance(trainer.model, DistributedDataParallel):
             trainer.model = trainer.to_parallel(trainer.model)
+
+
+def _take_gpu(local_rank: int) -> None:
+    """One GPU for each process of this machine."""
+    if local_rank >= torch.cuda.device_count():
+        raise ConfigError(
+            f"process {local_rank} has no GPU of its own, this machine has {torch.cuda.device_count()}: lower "
+            "--nproc_per_node, or pass device='cpu'."
+        )
+    torch.cuda.set_device(local_rank)
 
 
 def to_parallel(model: nn.Module, device: torch.device) -> DistributedDataParallel:

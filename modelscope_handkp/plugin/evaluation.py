@@ -56,6 +56,8 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
         Args:
             saving_fn: a path: the predictions go there as COCO-style JSON (`Predictions.to_coco`). A callable: it gets
                 (inputs, outputs) of each batch.
+        Raises:
+            ConfigError: no data set, or no saving_fn. OSError: the folder of that path cannot be made.
         """
         dataset = self.eval_dataset if predict_datasets is None else predict_datasets
         if dataset is None or saving_fn is None:
@@ -64,6 +66,7 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
         if not isinstance(saving_fn, (str, Path)):
             super().predict(dataset, saving_fn, None, strict)
             return
+        Path(saving_fn).parent.mkdir(parents=True, exist_ok=True)  # an error now rather than after the work
         self._mode, collector = ModeKeys.EVAL, Predictions()
         self.evaluation_loop(self.get_predict_dataloader(dataset), [collector])
         if is_master():
@@ -91,9 +94,14 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
         self.invoke_hook(TrainerStages.after_val)
         return {name: value for metric in metric_classes for name, value in metric.evaluate().items()}
 
-    def example_pictures(self) -> dict[str, Any]:
-        """Some of the last evaluated hands drawn on their pictures, for TensorBoard: ``images`` RGB, ``filenames``."""
+    def example_pictures(self) -> dict[str, Any] | None:
+        """Some of the last evaluated hands drawn on their pictures, for TensorBoard: ``images`` RGB, ``filenames``.
+
+        None if the data set does not say ``image_file``.
+        """
         data, answer = self._example
+        if any("image_file" not in meta for meta in data["img_metas"]):
+            return None
         images, filenames = [], []
         for meta, keypoints in list(zip(data["img_metas"], np.asarray(answer["keypoints"])))[:EXAMPLES]:
             box, score = xywh_to_xyxy(meta["ground_truth"]["bbox"]), keypoints[:, 2].mean()

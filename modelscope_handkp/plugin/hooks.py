@@ -48,7 +48,7 @@ class LrUpdaterHook(AddLrLogHook):
     def before_train_iter(self, trainer: Any) -> None:
         groups = trainer.optimizer.param_groups
         bases = [group.setdefault("initial_lr", group["lr"]) for group in groups]
-        rates = self.schedule.rates(bases, trainer.epoch, trainer.iter, trainer.max_epochs, trainer.iters_per_epoch)
+        rates = self.schedule.rates(bases, trainer.epoch, trainer.iter, trainer.max_epochs, trainer.epoch_length)
         for group, rate in zip(groups, rates):
             group["lr"] = rate
 
@@ -97,8 +97,8 @@ class EvaluationHook(evaluation_hook.EvaluationHook):  # type: ignore[misc]
 
     def do_evaluate(self, trainer: Any) -> None:
         super().do_evaluate(trainer)
-        if is_master() and trainer.get_hook(TensorboardHook):
-            trainer.visualization_buffer.output["predictions"] = trainer.example_pictures()
+        if is_master() and trainer.get_hook(TensorboardHook) and (examples := trainer.example_pictures()):
+            trainer.visualization_buffer.output["predictions"] = examples
 
 
 class TextLoggerHook(text_logger_hook.TextLoggerHook):  # type: ignore[misc]

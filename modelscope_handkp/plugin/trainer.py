@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from modelscope.metrics.builder import build_metric
 from modelscope.msdatasets import MsDataset
 from modelscope.msdatasets.dataset_cls import ExternalDataset
 from modelscope.msdatasets.dataset_cls.custom_datasets.builder import build_custom_dataset
@@ -62,6 +63,7 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
             cfg_file = str(Path(model_dir) / ModelFile.CONFIGURATION)
         self._given_model = model if isinstance(model, nn.Module) else None
         self._wanted_work_dir = work_dir
+        self._cfg_options = kwargs.get("cfg_options") or {}
         self._has_optimizers = False
         self.in_epoch = False  # kept by EpochHook: are we between two iterations or between two epochs
         kwargs.setdefault("data_collator", collate)
@@ -71,7 +73,10 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         self.use_fp16 = bool(kwargs.get("use_fp16") or self.cfg.safe_get("train.use_fp16", False))
         for hook in (EpochHook(), ProgressHook()):
             self.register_hook(hook)
-        if self.eval_dataset is not None and self.get_hook(EvaluationHook) and not self.get_hook(BestCheckpointHook):
+        # built here once, so that a metric that is not known is an error now and not after the first epoch
+        judges = [build_metric(block) for block in self.metrics] if self.eval_dataset is not None else []
+        has_best = any(BEST_METRIC in getattr(judge, "metric_names", ()) for judge in judges)
+        if has_best and self.get_hook(EvaluationHook) and not self.get_hook(BestCheckpointHook):
             self.register_hook(BestCheckpointHook(BEST_METRIC))
 
     # what is read
@@ -94,6 +99,7 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         options = cfg.safe_get("train.optimizer.options") or {}
         for key in [key for key, value in options.items() if value is None]:
             del options[key]  # over "grad_clip": null cfg_options could not put a block
+        cfg.merge_from_dict(self._cfg_options)  # ModelScope does so later, when work_dir is made
         work_dir = self._wanted_work_dir or cfg.safe_get("train.work_dir") or DEFAULT_WORK_DIR
         cfg.merge_from_dict({"train.work_dir": work_dir})
         _check_writable(Path(work_dir))
@@ -145,15 +151,35 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
 
     # training
 
+    @property
+    def epoch_length(self) -> int:
+        """Iterations of a training epoch; ModelScope's ``iters_per_epoch`` is the evaluation's after an evaluation."""
+        if self._train_iters_per_epoch is not None:
+            return int(self._train_iters_per_epoch)
+        try:
+            return len(self.train_dataloader)
+        except TypeError:
+            raise ConfigError("the training data set has no length: set train.train_iters_per_epoch.") from None
+
+    @property
+    def max_iters(self) -> int:
+        """Iterations of the whole training."""
+        return int(self.max_epochs) * self.epoch_length
+
     def train(self, checkpoint_path: str | None = None, load_all_state: bool = True, *args: Any, **kwargs: Any) -> None:
         """Train to ``max_epochs``.
 
         Args:
             checkpoint_path: go on from ``epoch_N.pth``, exactly; a work_dir means its newest checkpoint.
             load_all_state: False takes only the weights and starts at epoch 0.
+        Raises:
+            ConfigError: no train_dataset, or less than one epoch. MissingFileError, CheckpointError: a checkpoint that
+            is not there, cannot be gone on from, or cannot be written.
         """
         if self.train_dataset is None:
             raise ConfigError("there is nothing to train on: pass train_dataset.")
+        if not isinstance(self.max_epochs, int) or self.max_epochs < 1:
+            raise ConfigError(f"train.max_epochs must be a whole number of 1 or more, got {self.max_epochs!r}.")
         super().train(checkpoint_path, load_all_state, *args, **kwargs)
 
     def set_checkpoint_file_to_hook(self, checkpoint_path: Any, load_all_state: bool, strict: bool) -> None:
@@ -238,16 +264,11 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         samplers = self._samplers.get(kind) if isinstance(self._samplers, dict) else self._samplers
         rank, world = get_dist_info(self.dp_group) if self._dist else (0, 1)
         options = {"batch_size_per_gpu": 32, "workers_per_gpu": 0, "shuffle": training, **options}
-        return build_loader(
-            dataset,
-            seed=self._seed,
-            sampler=samplers,
-            rank=rank,
-            world=world,
-            pad=training,
-            collate_fn=collator,
-            **options,
-        )
+        more = {"sampler": samplers, "rank": rank, "world": world, "pad": training, "collate_fn": collator}
+        try:
+            return build_loader(dataset, seed=self._seed, **more, **options)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{block}.dataloader {options} cannot be used: {error}.") from error
 
 
 def _check_writable(folder: Path) -> None:

@@ -74,6 +74,19 @@ def test_bad_pictures_fail_by_name_or_are_left_out(
     assert "000000000001.png" in caplog.text and "000000000002.png" in caplog.text
 
 
+def test_files_and_devices_that_cannot_be_are_refused_before_the_work(
+    model_dir: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("evaluate", "--model", model_dir, "--data", data_dir, "--work-dir", tmp_path / "work", "--workers", 0)
+    assert run(*given, "--device", "tpu") == 2
+    assert "tpu" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert run(*given, "--predictions", tmp_path / "file" / "predictions.json") == 2
+    assert not (tmp_path / "work").exists()
+    assert run(*given, "--json", tmp_path / "new" / "numbers.json") == 0
+    assert (tmp_path / "new" / "numbers.json").is_file()
+
+
 def test_what_is_neither_folder_nor_data_set(
     model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

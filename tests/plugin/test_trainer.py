@@ -252,6 +252,50 @@ def test_a_model_object_and_plain_torch_datasets(build: Trained, model_dir: Path
     assert trainer.evaluate()["hands"] == 10
 
 
+class Bare(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    """A data set with what `HandKeypointsTrainer` asks for and no more."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __getitem__(self, index: int) -> Any:
+        item = self.inner[index]
+        metas = {key: item["img_metas"][key] for key in ("center", "scale", "bbox_id", "ground_truth")}
+        return {**item, "img_metas": metas}
+
+
+class Stream(torch.utils.data.IterableDataset):  # type: ignore[type-arg]
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __iter__(self) -> Any:
+        return (self.inner[index] for index in range(len(self.inner)))
+
+
+def test_data_sets_that_say_no_more_than_they_must(build: Trained) -> None:
+    trainer = build()
+    hooks = [*HOOKS, {"type": "TensorboardHook"}]
+    bare = build(
+        {"train.hooks": hooks}, train_dataset=Bare(trainer.train_dataset), eval_dataset=Bare(trainer.eval_dataset)
+    )
+    bare.train()
+    assert bare.metric_values["hands"] == 6
+
+
+def test_a_data_set_without_length_trains_and_resumes(build: Trained, tmp_path: Path) -> None:
+    stream = Stream(build().train_dataset)
+    with pytest.raises(ConfigError, match="train_iters_per_epoch"):
+        build(train_dataset=stream).train()
+    options = {"train.train_iters_per_epoch": 2}
+    build(options, train_dataset=stream).train()
+    more = build({**options, "train.max_epochs": 3}, train_dataset=stream)
+    more.train(checkpoint_path=str(tmp_path / "work"))
+    assert more.iter == 6
+
+
 def test_augmentation_differs_by_epoch_and_repeats(build: Trained) -> None:
     def pictures(seed: int) -> list[torch.Tensor]:
         trainer = build(seed=seed)
@@ -320,6 +364,41 @@ def test_only_the_newest_checkpoints_stay(build: Trained, tmp_path: Path) -> Non
     assert sorted(file.name for file in (tmp_path / "work").glob("epoch_*")) == ["epoch_3.pth", "epoch_4.pth"]
 
 
+def test_a_new_run_in_an_old_work_dir_keeps_its_own_checkpoints(build: Trained, tmp_path: Path) -> None:
+    hooks = [{"type": "CheckpointHook", "interval": 1, "max_checkpoint_num": 1}]
+    build({"train.hooks": hooks, "train.max_epochs": 2}).train()
+    build({"train.hooks": hooks, "train.max_epochs": 1}).train()
+    assert [file.name for file in (tmp_path / "work").glob("epoch_*")] == ["epoch_1.pth"]
+    assert checkpoints.find_checkpoint(tmp_path / "work").name == "epoch_1.pth"
+
+
+def test_the_best_weights_are_restored_if_asked(build: Trained, tmp_path: Path) -> None:
+    best = {"type": "BestCkptSaverHook", "metric_key": "EPE", "rule": "max", "restore_best": True}
+    trainer = build({"train.hooks": [*HOOKS, best], "train.max_epochs": 3, "train.optimizer.lr": 0.01})
+    trainer.train()
+    assert_equal_weights(weights(trainer), checkpoints.read_state_dict(tmp_path / "work" / "best_EPE.pth"))
+
+
+def test_metrics_without_pck_train_without_a_best(build: Trained, tmp_path: Path) -> None:
+    evaluators = [{"type": "KeyPointEvaluator", "metric_names": ["EPE"]}]
+    build({"evaluation.metrics.evaluators": evaluators}).train()
+    assert not list((tmp_path / "work").glob("best_*"))
+
+
+def test_the_schedule_counts_iterations_of_training_after_an_evaluation(build: Trained) -> None:
+    def cosine_by_iteration(cfg: Any) -> Any:
+        cfg.train.lr_scheduler = {"policy": "CosineAnnealing", "min_lr": 0.0, "by_epoch": False}
+        return cfg
+
+    trainer = build({"evaluation.dataloader.batch_size_per_gpu": 1}, cfg_modify_fn=cosine_by_iteration)
+    seen: list[float] = []
+    step = trainer.train_step
+    trainer.train_step = lambda *given: (seen.append(trainer.optimizer.param_groups[0]["lr"]), step(*given))[1]
+    trainer.train()
+    cosine = 0.5 * 5e-4 * (np.cos(np.pi * np.arange(4) / 4) + 1)
+    np.testing.assert_allclose(seen, cosine, rtol=1e-9)
+
+
 def test_tensorboard_scalars_and_pictures(build: Trained, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -355,7 +434,7 @@ def test_a_broken_picture_is_named_or_left_out(build: Trained, data_dir: Path, m
     broken = shutil.copytree(data_dir, tmp_path / "broken")
     (broken / "train2017" / "000000000003.png").write_bytes(b"x")
     train, _ = datasets(broken, model_dir)
-    with pytest.raises(DatasetError, match=r"000000000003\.png is broken"):
+    with pytest.raises(DatasetError, match=r"000000000003\.png is not a picture"):
         build(train_dataset=train).train()
     train.on_bad_picture = "skip"
     trainer, told = build(train_dataset=train), []
@@ -365,10 +444,33 @@ def test_a_broken_picture_is_named_or_left_out(build: Trained, data_dir: Path, m
     assert "2 training samples were left out so far, since their pictures are broken" in told
 
 
-def test_work_dir_that_cannot_be_written(build: Trained, tmp_path: Path) -> None:
+def test_a_batch_of_broken_pictures_is_left_out(
+    build: Trained, data_dir: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(data_dir, tmp_path / "broken")
+    for name in ("train2017/000000000006.png", "val2017/000000000004.png", "val2017/000000000005.png"):
+        (broken / name).write_bytes(b"x")
+    train, val = datasets(broken, model_dir)
+    train.on_bad_picture = val.on_bad_picture = "skip"
+    trainer = build({"train.dataloader.batch_size_per_gpu": 1}, train_dataset=train, eval_dataset=val)
+    trainer.train()
+    assert (trainer.epoch, trainer.iter) == (2, 14)
+    assert trainer.metric_values["hands"] == 4
+    for picture in (broken / "train2017").iterdir():
+        picture.write_bytes(b"x")
+    with pytest.raises(DatasetError, match="no picture of the training data set can be read"):
+        build(train_dataset=train).train()
+
+
+def test_work_dir_that_cannot_be_written(build: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"work_dir .*file/work cannot be written"):
         build(work_dir=str(tmp_path / "file" / "work"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"work_dir .*file/work cannot be written"):
+        build({"train.work_dir": str(tmp_path / "file" / "work")}, work_dir=None)
+    build({"train.work_dir": str(tmp_path / "mine")}, work_dir=None)
+    assert (tmp_path / "mine").is_dir() and not (tmp_path / "work_dir").exists()
 
 
 def test_full_disk_leaves_the_last_checkpoint_whole(
@@ -394,11 +496,51 @@ def test_full_disk_leaves_the_last_checkpoint_whole(
     assert resumed.epoch == 2
 
 
+def test_no_room_for_a_model_directory(build: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = build()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
+        trainer.train()
+    assert not list((tmp_path / "work").rglob("*.pth")) and not list((tmp_path / "work").rglob(".*"))
+
+
+@pytest.mark.parametrize("last", ["epoch_2.pth", "output/pytorch_model.pt"])
+def test_a_kill_between_the_files_of_the_last_epoch_leaves_no_old_output(
+    build: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def write(path: Path, content: bytes) -> None:
+        if trainer.epoch == 1 and path == tmp_path / "work" / last:
+            raise Killed
+        whole(path, content)
+
+    whole, trainer = checkpoints.write_atomically, build()
+    monkeypatch.setattr(checkpoints, "write_atomically", write)
+    with pytest.raises(Killed):
+        trainer.train()
+    monkeypatch.undo()
+    resumed = build()
+    resumed.train(checkpoint_path=str(tmp_path / "work"))
+    output = checkpoints.read_state_dict(tmp_path / "work" / "output" / "pytorch_model.pt")
+    assert_equal_weights(output, weights(resumed))
+
+
 def test_checkpoints_that_do_not_fit(build: Trained, tmp_path: Path, model_dir: Path) -> None:
     with pytest.raises(MissingFileError, match="epoch_9"):
         build().train(checkpoint_path=str(tmp_path / "epoch_9.pth"))
     with pytest.raises(CheckpointError, match="no state to resume from"):
         build().train(checkpoint_path=str(model_dir / "pytorch_model.pt"))
+    trainer = build()
+    foreign = {"meta": {"epoch": 3, "iter": 7}, "state_dict": weights(trainer), "optimizer": {}}
+    torch.save(foreign, str(tmp_path / "foreign.pth"))
+    with pytest.raises(CheckpointError, match=r"foreign.pth was written by another trainer.*load_all_state=False"):
+        trainer.train(checkpoint_path=str(tmp_path / "foreign.pth"))
     other = narrow_dir(tmp_path / "wide", channels=4)
     with pytest.raises(CheckpointError, match="does not fit"):
         build().evaluate(str(other))
@@ -414,11 +556,29 @@ def test_checkpoints_that_do_not_fit(build: Trained, tmp_path: Path, model_dir: 
         ({"train.optimizer.type": "Adamm"}, "train.optimizer .*Adamm"),
         ({"train.optimizer.paramwise_options": {}}, "paramwise_options"),
         ({"train.hooks": [{"type": "EvaluationHook", "interval": 0}]}, "EvaluationHook"),
+        ({"train.max_epochs": 0}, "train.max_epochs .* got 0"),
+        ({"train.dataloader.batch_size_per_gpu": 0}, "train.dataloader .*batch_size"),
+        ({"train.dataloader.wokers": 1}, "train.dataloader .*wokers"),
     ],
 )
 def test_configurations_that_say_nonsense(build: Trained, options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         build(options).train()
+
+
+def test_an_unknown_metric_is_refused_before_training(build: Trained) -> None:
+    with pytest.raises(ConfigError, match="PCKh"):
+        build({"evaluation.metrics.evaluators": [{"type": "KeyPointEvaluator", "metric_names": ["PCKh"]}]})
+
+
+def test_more_processes_than_gpus(build: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    torchrun = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="process 1 has no GPU of its own, this machine has 1"):
+        build(launcher="pytorch")
 
 
 def test_launcher_without_torchrun(build: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
