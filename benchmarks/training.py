@@ -1,23 +1,26 @@
 """Training speed: pictures a second against a plain torch loop on the same network and loader, share of waiting.
 
-    python benchmarks/training.py [--iterations 8] [--rounds 3] [--batch-size 32] [--workers 2] [--model DIR]
+    python benchmarks/training.py [--iterations 10] [--batch-size 32] [--workers 2] [--threads 2] [--model DIR]
 
-Without --model the hosted configuration (HRNetV2-W18, 256 x 256), untrained. Rounds of both ways take turns,
-so that a busy machine slows both; the first two iterations of a round are left out.
+Without --model the hosted configuration (HRNetV2-W18, 256 x 256), untrained. The two ways take turns step by step, so
+that whatever else the machine does slows both; the ratio is the median over the steps. A second run, without the plain
+loop beside it, measures the waiting. The first iterations, in which workers start and memory is taken, do not count.
 """
 
 import argparse
 import json
 import logging
-import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from modelscope.trainers import build_trainer
 from modelscope.trainers.hooks.hook import Hook
+from modelscope.trainers.hooks.priority import Priority
 
 from modelscope_handkp.config import read_configuration
 from modelscope_handkp.dataset import collate
@@ -26,69 +29,52 @@ from modelscope_handkp.plugin.dataset import open_dataset
 from modelscope_handkp.plugin.loading import build_loader
 from modelscope_handkp.synthetic import write_dataset
 
-LEFT_OUT = 2  # iterations in which workers start and memory is taken
+LEFT_OUT = 2
 ROOT = Path(__file__).parent.parent
 
 
-class Clock:
-    """Seconds of each iteration, and of those the seconds spent waiting for its batch."""
+class Turns(Hook):
+    """Seconds of each iteration of ModelScope's loop, of its wait for data, and of ``plain``'s step after it."""
 
-    def __init__(self) -> None:
-        self.waits: list[float] = []
+    PRIORITY = Priority.LOWEST  # the other hooks' work is the iteration's
+
+    def __init__(self, plain: Iterator[None] | None = None) -> None:
+        self.plain = plain
         self.steps: list[float] = []
-        self._last = time.perf_counter()
-
-    def batch_is_there(self) -> None:
-        self.waits.append(time.perf_counter() - self._last)
-
-    def step_is_done(self) -> None:
-        now = time.perf_counter()
-        self.steps.append(now - self._last)
-        self._last = now
-
-    def result(self, batch_size: int) -> tuple[float, float]:
-        """Pictures a second, share of waiting."""
-        seconds = sum(self.steps[LEFT_OUT:])
-        return batch_size * len(self.steps[LEFT_OUT:]) / seconds, sum(self.waits[LEFT_OUT:]) / seconds
-
-
-class ClockHook(Hook):
-    """A `Clock` in ModelScope's loop."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
+        self.waits: list[float] = []
+        self.plain_steps: list[float] = []
 
     def before_train_epoch(self, trainer: Any) -> None:
-        self.clock = Clock()
+        self._last = time.perf_counter()
 
     def before_train_iter(self, trainer: Any) -> None:
-        self.clock.batch_is_there()
+        self.waits.append(time.perf_counter() - self._last)
 
     def after_train_iter(self, trainer: Any) -> None:
-        self.clock.step_is_done()
+        done = time.perf_counter()
+        self.steps.append(done - self._last)
+        if self.plain is not None:
+            next(self.plain)
+        self._last = time.perf_counter()
+        self.plain_steps.append(self._last - done)
 
 
-def train_ours(model_dir: Path, dataset: Any, options: dict[str, Any], work_dir: str) -> Clock:
-    hook = ClockHook()
-    given = {"model": str(model_dir), "work_dir": work_dir, "train_dataset": dataset, "cfg_options": options}
-    trainer = build_trainer("easycv", {**given, "callbacks": [hook]})
-    trainer.train()
-    return hook.clock
-
-
-def train_plain(model_dir: Path, dataset: Any, batch_size: int, workers: int) -> Clock:
+def plain_loop(model_dir: Path, dataset: Any, batch_size: int, workers: int) -> Iterator[None]:
+    """The plain way, a step each time."""
     model = build_pose(read_configuration(model_dir)["model"]).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
-    loader = build_loader(dataset, batch_size, workers, seed=0, shuffle=True, collate_fn=collate)
-    clock = Clock()
-    for batch in loader:
-        clock.batch_is_there()
+    for batch in build_loader(dataset, batch_size, workers, seed=0, shuffle=True, collate_fn=collate):
         loss = heatmap_loss(model(batch["img"]), batch["target"], batch["target_weight"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        clock.step_is_done()
-    return clock
+        yield
+
+
+def train(model_dir: Path, dataset: Any, options: dict[str, Any], work_dir: str, hook: Turns) -> Turns:
+    given = {"model": str(model_dir), "work_dir": work_dir, "train_dataset": dataset, "device": "cpu"}
+    build_trainer("easycv", {**given, "cfg_options": options, "callbacks": [hook]}).train()
+    return hook
 
 
 def untrained(folder: Path) -> Path:
@@ -103,8 +89,7 @@ def untrained(folder: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--iterations", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=10, help="more than 2 (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2, help="of torch (%(default)s)")
@@ -122,20 +107,20 @@ def main() -> None:
         dataset = open_dataset(str(data), "train", read_configuration(model_dir)["dataset"]["train"])
         options = {
             "train.max_epochs": 1,
+            "train.train_iters_per_epoch": arguments.iterations,
             "train.dataloader.batch_size_per_gpu": arguments.batch_size,
             "train.dataloader.workers_per_gpu": arguments.workers,
         }
-        rates: dict[str, list[tuple[float, float]]] = {"ours": [], "plain": []}
-        for _ in range(arguments.rounds):
-            ours = train_ours(model_dir, dataset, options, str(folder / "work"))
-            plain = train_plain(model_dir, dataset, arguments.batch_size, arguments.workers)
-            rates["ours"].append(ours.result(arguments.batch_size))
-            rates["plain"].append(plain.result(arguments.batch_size))
-    for way, results in rates.items():
-        speed, waiting = (statistics.median(values) for values in zip(*results))
-        print(f"{way:6} {speed:.2f} pictures/s, waiting for data {waiting:.1%} of the time")
-    ratios = [ours[0] / plain[0] for ours, plain in zip(rates["ours"], rates["plain"])]
-    print(f"ours / plain: {statistics.median(ratios):.3f} (rounds: {', '.join(f'{ratio:.3f}' for ratio in ratios)})")
+        plain = plain_loop(model_dir, dataset, arguments.batch_size, arguments.workers)
+        both = train(model_dir, dataset, options, str(folder / "both"), Turns(plain))
+        alone = train(model_dir, dataset, options, str(folder / "alone"), Turns())
+    ours, theirs = np.array(both.steps[LEFT_OUT:]), np.array(both.plain_steps[LEFT_OUT:])
+    for way, seconds in (("ours", ours), ("plain", theirs)):
+        print(f"{way:6} {arguments.batch_size / np.median(seconds):.2f} pictures/s")
+    low, middle, high = np.percentile(theirs / ours, (25, 50, 75))
+    print(f"ours / plain, pictures/s: median {middle:.3f} of {len(ours)} steps, middle half {low:.3f} to {high:.3f}")
+    waiting = sum(alone.waits[LEFT_OUT:]) / sum(alone.steps[LEFT_OUT:])
+    print(f"waiting for data: {waiting:.1%} of the time of ours alone")
 
 
 if __name__ == "__main__":
