@@ -13,6 +13,11 @@ from modelscope_handkp.config import plain
 ANNOTATIONS = "annotations/coco_wholebody_{split}_v1.0.json"
 COLUMNS = ("PCK", "AUC", "EPE", "NME")
 RANDOM = ("TopDownRandom", "TopDownGetRandom")  # how the names of random transforms start
+HOOKS = [
+    {"type": "CheckpointHook", "interval": 1},
+    {"type": "EvaluationHook", "interval": 1},
+    {"type": "TextLoggerHook"},
+]
 SIDE = 64  # of the narrow network's crop, pixels
 
 
@@ -105,3 +110,16 @@ def datasets(folder: Path, model_dir: Path, augment: bool = True) -> tuple[Any, 
         config["train"]["data_source"]["test_mode"] = True
     made = [HandCocoWholeBodyDataset(**config[split], split_config={split: str(folder)}) for split in ("train", "val")]
     return made[0], made[1]
+
+
+def weights(trainer: Any) -> dict[str, Any]:
+    """A copy of the network's state dict."""
+    return {key: value.clone() for key, value in trainer.model.state_dict().items()}
+
+
+def assert_equal_weights(a: dict[str, Any], b: dict[str, Any]) -> None:
+    import torch
+
+    assert a.keys() == b.keys()
+    different = [key for key in a if not torch.equal(a[key], b[key])]
+    assert not different, f"{len(different)} of {len(a)} tensors differ, {different[:3]}"

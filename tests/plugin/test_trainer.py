@@ -1,9 +1,7 @@
 """build_trainer('easycv') on a narrow network and pictures of dots: what a user sees, and that a run repeats."""
 
-import errno
 import inspect
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,57 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import datasets, dots_dataset, narrow_dir
+from small import HOOKS, assert_equal_weights, datasets, weights
 
-from modelscope_handkp.errors import CheckpointError, ConfigError, DatasetError, InputError, MissingFileError
+from modelscope_handkp.errors import ConfigError, DatasetError, InputError, MissingFileError
 from modelscope_handkp.plugin import checkpoints, names
 
-modelscope_trainers = pytest.importorskip("modelscope.trainers")
+pytest.importorskip("modelscope.trainers")
 
-HOOKS = [
-    {"type": "CheckpointHook", "interval": 1},
-    {"type": "EvaluationHook", "interval": 1},
-    {"type": "TextLoggerHook"},
-]
 Trained = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return narrow_dir(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return dots_dataset(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def build(model_dir: Path, data_dir: Path, tmp_path: Path) -> Trained:
-    """build(options={...}, **arguments) -> a trainer on the dots; work_dir is tmp_path/work."""
-
-    def make(options: dict[str, Any] | None = None, **arguments: Any) -> Any:
-        train, val = datasets(data_dir, model_dir)
-        options = {"train.max_epochs": 2, "train.hooks": HOOKS, **(options or {})}
-        given = {
-            "model": str(model_dir),
-            "train_dataset": train,
-            "eval_dataset": val,
-            "work_dir": str(tmp_path / "work"),
-        }
-        return modelscope_trainers.build_trainer(names.TRAINER, {**given, "cfg_options": options, **arguments})
-
-    return make
-
-
-def weights(trainer: Any) -> dict[str, torch.Tensor]:
-    return {key: value.clone() for key, value in trainer.model.state_dict().items()}
-
-
-def assert_equal_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
-    assert a.keys() == b.keys()
-    different = [key for key in a if not torch.equal(a[key], b[key])]
-    assert not different, f"{len(different)} of {len(a)} tensors differ, {different[:3]}"
 
 
 def test_the_name_is_there_again() -> None:
@@ -110,98 +65,6 @@ def test_the_output_is_a_model_directory(build: Trained, tmp_path: Path, data_di
     assert np.asarray(answer["keypoints"]).shape == (1, 21, 3)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_two_and_resume_and_two_is_four(build: Trained, tmp_path: Path, workers: int) -> None:
-    options = {"train.max_epochs": 4, "train.dataloader.workers_per_gpu": workers}
-    through = build(options, work_dir=str(tmp_path / "through"))
-    through.train()
-    first = build({**options, "train.max_epochs": 2})
-    first.train()
-    second = build(options)
-    second.train(checkpoint_path=str(tmp_path / "work" / "epoch_2.pth"))
-    assert_equal_weights(weights(through), weights(second))
-    assert (second.epoch, second.iter) == (4, 8)
-    a, b = (checkpoints.read_checkpoint(tmp_path / name / "epoch_4.pth") for name in ("through", "work"))
-    assert a["optimizer"]["param_groups"] == b["optimizer"]["param_groups"]
-    assert all(
-        torch.equal(a["optimizer"]["state"][i]["exp_avg"], b["optimizer"]["state"][i]["exp_avg"]) for i in range(9)
-    )
-    assert torch.equal(a["meta"]["rng_state"]["cpu"], b["meta"]["rng_state"]["cpu"])
-
-
-@pytest.mark.parametrize("name", ["epoch_2.pth", "best_PCK.pth"])
-def test_a_torch_style_scheduler_resumes_too(build: Trained, tmp_path: Path, name: str) -> None:
-    def halve(cfg: Any) -> Any:
-        cfg.train.lr_scheduler = {"type": "StepLR", "step_size": 1, "gamma": 0.5}
-        return cfg
-
-    through = build({"train.max_epochs": 3}, cfg_modify_fn=halve, work_dir=str(tmp_path / "through"))
-    through.train()
-    assert through.optimizer.param_groups[0]["lr"] == pytest.approx(5e-4 / 8)
-    build(cfg_modify_fn=halve).train()
-    again = build({"train.max_epochs": 3}, cfg_modify_fn=halve)
-    again.train(checkpoint_path=str(tmp_path / "work" / name))
-    assert_equal_weights(weights(through), weights(again))
-
-
-def test_resume_within_an_epoch(build: Trained, tmp_path: Path) -> None:
-    hooks = [{"type": "CheckpointHook", "interval": 3, "by_epoch": False, "save_last": False}]
-    options = {"train.max_epochs": 3, "train.hooks": hooks}
-    through = build(options)
-    through.train()
-    again = build(options, work_dir=str(tmp_path / "again"))
-    again.train(checkpoint_path=str(tmp_path / "work" / "iter_3.pth"))
-    assert_equal_weights(weights(through), weights(again))
-
-
-def test_resume_from_the_work_dir_and_by_prefix(build: Trained, tmp_path: Path) -> None:
-    build().train()
-    done = build()
-    done.train(checkpoint_path=str(tmp_path / "work"))
-    assert done.epoch == 2
-    one_more = build({"train.max_epochs": 3})
-    one_more.train(checkpoint_path=str(tmp_path / "work" / "epoch_2"))
-    assert one_more.iter == 6
-
-
-def test_the_schedule_goes_on_after_a_resume(build: Trained, tmp_path: Path) -> None:
-    options = {"train.lr_scheduler.warmup_iters": 6, "train.max_epochs": 4}
-
-    def rates(trainer: Any, **arguments: Any) -> list[float]:
-        seen: list[float] = []
-        step = trainer.train_step
-        trainer.train_step = lambda *given: (seen.append(trainer.optimizer.param_groups[0]["lr"]), step(*given))[1]
-        trainer.train(**arguments)
-        return seen
-
-    through = rates(build(options))
-    rest = rates(build(options), checkpoint_path=str(tmp_path / "work" / "epoch_2.pth"))
-    assert rest == through[4:]
-
-
-def test_golden_schedule_at_every_iteration(build: Trained, golden: Callable[[str], Any]) -> None:
-    trainer = build(
-        {
-            "train.max_epochs": 10,
-            "train.hooks": [],
-            "train.dataloader.batch_size_per_gpu": 1,
-            "train.lr_scheduler.step": [4, 8],
-            "train.lr_scheduler.warmup_iters": 50,
-            "train.lr_scheduler.warmup_ratio": 0.1,
-        },
-        eval_dataset=None,
-        train_dataset=torch.utils.data.TensorDataset(torch.zeros(20, 1)),
-        data_collator=lambda items: {"x": torch.zeros(1)},
-    )
-    seen = []
-    trainer.train_step = lambda model, batch: (
-        seen.append(trainer.optimizer.param_groups[0]["lr"]),
-        setattr(trainer, "train_outputs", {"loss": next(iter(model.parameters())).sum() * 0}),
-    )
-    trainer.train()
-    np.testing.assert_allclose(seen, golden("lr_schedule.npz")["short"], rtol=0, atol=1e-9)
-
-
 def test_evaluate_gives_the_numbers(build: Trained, tmp_path: Path) -> None:
     trainer = build()
     trainer.train()
@@ -212,17 +75,6 @@ def test_evaluate_gives_the_numbers(build: Trained, tmp_path: Path) -> None:
     assert evaluator.evaluate(checkpoint_path=str(tmp_path / "work" / "epoch_2.pth")) == values
     assert evaluator.evaluate(str(tmp_path / "work" / "output")) == values
     assert evaluator.evaluate(str(tmp_path / "work" / "epoch_1.pth")) != values
-
-
-def test_the_best_checkpoint_is_the_best_evaluation(build: Trained, tmp_path: Path) -> None:
-    trainer = build({"train.max_epochs": 4, "train.optimizer.lr": 0.01})
-    seen = []
-    evaluate = trainer.evaluate
-    trainer.evaluate = lambda *given: seen.append(evaluate(*given)) or seen[-1]
-    trainer.train()
-    best = max(value["PCK"] for value in seen)
-    assert build(train_dataset=None).evaluate(str(tmp_path / "work" / "best_PCK.pth"))["PCK"] == best
-    assert json.loads((tmp_path / "work" / "output_best" / "eval_result.txt").read_text())["PCK"] == best
 
 
 def test_predictions_as_coco_json(build: Trained, tmp_path: Path) -> None:
@@ -322,91 +174,10 @@ def test_mixed_precision_on_the_cpu_is_bfloat16(build: Trained, option: dict[str
     assert all(torch.isfinite(value).all() for value in trainer.model.parameters())
 
 
-def test_the_gpus_loss_scaling_trains_the_same_where_it_has_nothing_to_scale(build: Trained, tmp_path: Path) -> None:
-    from modelscope_handkp.plugin.hooks import MixedPrecisionHook
-
-    plain, scaled = build({"train.max_epochs": 1}, work_dir=str(tmp_path / "plain")), build({"train.max_epochs": 1})
-    scaled.register_hook(MixedPrecisionHook())  # without a GPU its scaler is disabled
-    plain.train()
-    scaled.train()
-    assert_equal_weights(weights(plain), weights(scaled))
-
-
-def test_gradients_are_clipped(build: Trained) -> None:
-    trainer = build({"train.optimizer": {"type": "SGD", "lr": 1.0},
-                     "train.optimizer.options.grad_clip.max_norm": 1e-3, "train.lr_scheduler.warmup_iters": 0,
-                     "train.max_epochs": 1, "train.dataloader.batch_size_per_gpu": 8})  # fmt: skip
-    before = dict(trainer.model.named_parameters())
-    before = {key: value.detach().clone() for key, value in before.items()}
-    trainer.train()
-    moved = sum(((value - before[key]) ** 2).sum() for key, value in trainer.model.named_parameters()).sqrt()
-    assert float(moved) == pytest.approx(1e-3, rel=0.05)
-
-
-def test_all_hooks_of_the_converter_resolve_and_an_unknown_is_refused(build: Trained) -> None:
-    converter = [
-        "CheckpointHook",
-        "EvaluationHook",
-        "AddLrLogHook",
-        "IterTimerHook",
-        "TextLoggerHook",
-        "TensorboardHook",
-    ]
-    build({"train.hooks": [{"type": name} for name in converter]}).train()
-    with pytest.raises(ConfigError, match=r"'EMAHook', which is not known; known are .*AddLrLogHook.*TensorboardHook"):
-        build({"train.hooks": [{"type": "EMAHook"}]})
-
-
-def test_only_the_newest_checkpoints_stay(build: Trained, tmp_path: Path) -> None:
-    hooks = [{"type": "CheckpointHook", "interval": 1, "max_checkpoint_num": 2}]
-    build({"train.hooks": hooks, "train.max_epochs": 2}).train()
-    build({"train.hooks": hooks, "train.max_epochs": 4}).train(checkpoint_path=str(tmp_path / "work"))
-    assert sorted(file.name for file in (tmp_path / "work").glob("epoch_*")) == ["epoch_3.pth", "epoch_4.pth"]
-
-
-def test_a_new_run_in_an_old_work_dir_keeps_its_own_checkpoints(build: Trained, tmp_path: Path) -> None:
-    hooks = [{"type": "CheckpointHook", "interval": 1, "max_checkpoint_num": 1}]
-    build({"train.hooks": hooks, "train.max_epochs": 2}).train()
-    build({"train.hooks": hooks, "train.max_epochs": 1}).train()
-    assert [file.name for file in (tmp_path / "work").glob("epoch_*")] == ["epoch_1.pth"]
-    assert checkpoints.find_checkpoint(tmp_path / "work").name == "epoch_1.pth"
-
-
-def test_the_best_weights_are_restored_if_asked(build: Trained, tmp_path: Path) -> None:
-    best = {"type": "BestCkptSaverHook", "metric_key": "EPE", "rule": "max", "restore_best": True}
-    trainer = build({"train.hooks": [*HOOKS, best], "train.max_epochs": 3, "train.optimizer.lr": 0.01})
-    trainer.train()
-    assert_equal_weights(weights(trainer), checkpoints.read_state_dict(tmp_path / "work" / "best_EPE.pth"))
-
-
 def test_metrics_without_pck_train_without_a_best(build: Trained, tmp_path: Path) -> None:
     evaluators = [{"type": "KeyPointEvaluator", "metric_names": ["EPE"]}]
     build({"evaluation.metrics.evaluators": evaluators}).train()
     assert not list((tmp_path / "work").glob("best_*"))
-
-
-def test_the_schedule_counts_iterations_of_training_after_an_evaluation(build: Trained) -> None:
-    def cosine_by_iteration(cfg: Any) -> Any:
-        cfg.train.lr_scheduler = {"policy": "CosineAnnealing", "min_lr": 0.0, "by_epoch": False}
-        return cfg
-
-    trainer = build({"evaluation.dataloader.batch_size_per_gpu": 1}, cfg_modify_fn=cosine_by_iteration)
-    seen: list[float] = []
-    step = trainer.train_step
-    trainer.train_step = lambda *given: (seen.append(trainer.optimizer.param_groups[0]["lr"]), step(*given))[1]
-    trainer.train()
-    cosine = 0.5 * 5e-4 * (np.cos(np.pi * np.arange(4) / 4) + 1)
-    np.testing.assert_allclose(seen, cosine, rtol=1e-9)
-
-
-def test_tensorboard_scalars_and_pictures(build: Trained, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    build({"train.hooks": [*HOOKS, {"type": "TensorboardHook", "interval": 1}]}).train()
-    events = EventAccumulator(str(tmp_path / "work" / "tensorboard_output")).Reload()
-    assert {"loss", "lr", "evaluation/PCK"} <= set(events.Tags()["scalars"])
-    assert len(events.Tags()["images"]) == 2
 
 
 # bad input: one clear error, nothing half-written
@@ -471,82 +242,6 @@ def test_work_dir_that_cannot_be_written(build: Trained, tmp_path: Path, monkeyp
         build({"train.work_dir": str(tmp_path / "file" / "work")}, work_dir=None)
     build({"train.work_dir": str(tmp_path / "mine")}, work_dir=None)
     assert (tmp_path / "mine").is_dir() and not (tmp_path / "work_dir").exists()
-
-
-def test_full_disk_leaves_the_last_checkpoint_whole(
-    build: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainer = build({"train.max_epochs": 2})
-    calls, fsync = [], os.fsync
-
-    def full(descriptor: int) -> None:
-        calls.append(descriptor)
-        if trainer.epoch >= 1:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
-        trainer.train()
-    monkeypatch.undo()
-    work = tmp_path / "work"
-    assert not list(work.rglob(".*")) and not (work / "epoch_2.pth").exists()
-    resumed = build()
-    resumed.train(checkpoint_path=str(work))
-    assert resumed.epoch == 2
-
-
-def test_no_room_for_a_model_directory(build: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = build()
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
-        trainer.train()
-    assert not list((tmp_path / "work").rglob("*.pth")) and not list((tmp_path / "work").rglob(".*"))
-
-
-@pytest.mark.parametrize("last", ["epoch_2.pth", "output/pytorch_model.pt"])
-def test_a_kill_between_the_files_of_the_last_epoch_leaves_no_old_output(
-    build: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def write(path: Path, content: bytes) -> None:
-        if trainer.epoch == 1 and path == tmp_path / "work" / last:
-            raise Killed
-        whole(path, content)
-
-    whole, trainer = checkpoints.write_atomically, build()
-    monkeypatch.setattr(checkpoints, "write_atomically", write)
-    with pytest.raises(Killed):
-        trainer.train()
-    monkeypatch.undo()
-    resumed = build()
-    resumed.train(checkpoint_path=str(tmp_path / "work"))
-    output = checkpoints.read_state_dict(tmp_path / "work" / "output" / "pytorch_model.pt")
-    assert_equal_weights(output, weights(resumed))
-
-
-def test_checkpoints_that_do_not_fit(build: Trained, tmp_path: Path, model_dir: Path) -> None:
-    with pytest.raises(MissingFileError, match="epoch_9"):
-        build().train(checkpoint_path=str(tmp_path / "epoch_9.pth"))
-    with pytest.raises(CheckpointError, match="no state to resume from"):
-        build().train(checkpoint_path=str(model_dir / "pytorch_model.pt"))
-    trainer = build()
-    foreign = {"meta": {"epoch": 3, "iter": 7}, "state_dict": weights(trainer), "optimizer": {}}
-    torch.save(foreign, str(tmp_path / "foreign.pth"))
-    with pytest.raises(CheckpointError, match=r"foreign.pth was written by another trainer.*load_all_state=False"):
-        trainer.train(checkpoint_path=str(tmp_path / "foreign.pth"))
-    other = narrow_dir(tmp_path / "wide", channels=4)
-    with pytest.raises(CheckpointError, match="does not fit"):
-        build().evaluate(str(other))
-    (tmp_path / "cut.pth").write_bytes((model_dir / "pytorch_model.pt").read_bytes()[:5000])
-    with pytest.raises(CheckpointError, match=r"cut.pth"):
-        build().train(checkpoint_path=str(tmp_path / "cut.pth"))
 
 
 @pytest.mark.parametrize(
