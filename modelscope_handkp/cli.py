@@ -3,20 +3,23 @@
 import argparse
 import json
 import logging
+import os
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from .cli_train import add_commands
 from .draw import draw_hands
 from .errors import HandkpError, InputError
 from .estimator import HandEstimator
-from .files import write_atomically
+from .files import open_atomically, write_atomically
 from .hand import KEYPOINT_NAMES
 from .hands import Hands
 from .sources import URL_SCHEMES, Picture, list_sources, load_image
@@ -26,7 +29,9 @@ DEFAULT_OUT = "hands"
 DEFAULT_JSON = "hands.json"
 DEFAULT_BATCH_SIZE = 8  # pictures wait for their batch, so this also bounds memory
 
-logger = logging.getLogger("modelscope_handkp")
+BLANK, NO_BOXES = np.zeros((1, 1, 3), np.uint8), np.zeros((0, 4))
+
+Entry = dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,52 +69,72 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
     sources = list(list_sources(arguments.sources))
     json_path = arguments.json or arguments.out / DEFAULT_JSON
-    taken = {Path(source).resolve() for source in sources if not source.startswith(URL_SCHEMES)}
-    if json_path.resolve() in taken:
+    taken = {os.path.realpath(source) for source in sources if not source.startswith(URL_SCHEMES)}
+    if os.path.realpath(json_path) in taken:
         raise InputError(f"--json {json_path} is one of the pictures.")
-    taken.add(json_path.resolve())
+    drawings = _output_names(sources, arguments.out, {*taken, os.path.realpath(json_path)})
     for folder in (arguments.out, json_path.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    entries: dict[int, dict[str, Any]] = {}
-    names = _output_names(sources, arguments.out, taken)
-    try:
-        for index, picture, hands in _answers(estimator, sources, entries):
-            entries[index] = _entry(sources[index], picture, hands, names[index])
-    finally:  # also what was found before an interruption is kept
-        report = {"keypoint_names": KEYPOINT_NAMES, "pictures": [entries[index] for index in sorted(entries)]}
-        write_atomically(json_path, json.dumps(report, indent=1).encode())
-    failed = [entry for entry in entries.values() if "error" in entry]
-    found = sum(len(entry.get("hands", ())) for entry in entries.values())
-    print(f"{found} hands in {len(sources) - len(failed)} pictures: drawn in {arguments.out}, listed in {json_path}")
-    for entry in failed:
-        print(f"failed: {entry['error']}", file=sys.stderr)
+    found, failed = 0, 0
+    with _report(json_path) as add:
+        for entry in _entries(estimator, sources, drawings):
+            add(entry)
+            found += len(entry.get("hands", ()))
+            if "error" in entry:
+                failed += 1
+                tqdm.write(f"failed: {entry['error']}", file=sys.stderr)
+    print(f"{found} hands in {len(sources) - failed} pictures: drawn in {arguments.out}, listed in {json_path}")
     return SOME_FAILED if failed else OK
 
 
-def _answers(
-    estimator: HandEstimator, sources: list[str], entries: dict[int, dict[str, Any]]
-) -> Iterator[tuple[int, Picture, Hands]]:
-    """(index, picture, hands) of every source that can be read; the others get an entry with their error."""
-    waiting: deque[tuple[int, Picture]] = deque()
+@contextmanager
+def _report(path: Path) -> Iterator[Callable[[Entry], None]]:
+    """A function that adds a picture to the JSON at ``path``, where the file appears when the block ends.
 
-    def readable() -> Iterator[Picture]:
-        for index, source in enumerate(tqdm(sources, unit="picture", disable=len(sources) < 2)):
+    Nothing stays in memory, and what was found before is kept, whatever ends the block.
+    """
+    with open_atomically(path) as file:
+        file.write(f'{{"keypoint_names": {json.dumps(KEYPOINT_NAMES)},\n"pictures": ['.encode())
+        separator, end = "\n", file.tell()
+
+        def add(entry: Entry) -> None:
+            nonlocal separator, end
+            file.write(f"{separator}{json.dumps(entry)}".encode())
+            separator, end = ",\n", file.tell()
+
+        stopped: BaseException | None = None
+        try:
+            yield add
+        except BaseException as error:
+            stopped = error
+        file.seek(end)  # an entry may have been cut short
+        file.truncate()
+        file.write(b"\n]}\n")
+    if stopped:
+        raise stopped
+
+
+def _entries(estimator: HandEstimator, sources: Sequence[str], drawings: Sequence[Path]) -> Iterator[Entry]:
+    """What the JSON says of each source, in their order; one that cannot be read has an error."""
+    waiting: deque[tuple[Picture, str | None]] = deque()  # read, hands not known yet
+
+    def pictures() -> Iterator[Picture]:
+        for source in tqdm(sources, unit="picture", disable=len(sources) < 2):
             try:
-                picture = load_image(source)
+                waiting.append((load_image(source), None))
             except (HandkpError, OSError) as error:
-                entries[index] = {"source": source, "error": str(error)}
-                continue
-            waiting.append((index, picture))
-            yield picture
+                waiting.append((BLANK, str(error)))  # goes along, without a hand, so that answers stay in order
+            yield waiting[-1][0]
 
-    for hands in estimator.stream(readable()):
-        index, picture = waiting.popleft()
-        yield index, picture, hands
+    boxes = (NO_BOXES if waiting[-1][1] else None for _ in sources)
+    for hands, source, drawing in zip(estimator.stream(pictures(), boxes), sources, drawings):
+        picture, error = waiting.popleft()
+        yield {"source": source, "error": error} if error else _entry(source, picture, hands, drawing)
 
 
-def _entry(source: str, picture: Picture, hands: Hands, drawn: Path) -> dict[str, Any]:
+def _entry(source: str, picture: Picture, hands: Hands, drawn: Path) -> Entry:
     height, width = picture.shape[:2]
-    entry: dict[str, Any] = {"source": source, "width": width, "height": height, "hands": hands.to_list()}
+    entry: Entry = {"source": source, "width": width, "height": height, "hands": hands.to_list()}
     try:
         encoded, content = cv2.imencode(drawn.suffix, draw_hands(picture, hands))
         if not encoded:
@@ -121,15 +146,16 @@ def _entry(source: str, picture: Picture, hands: Hands, drawn: Path) -> dict[str
     return entry
 
 
-def _output_names(sources: Sequence[str], out: Path, taken: set[Path]) -> list[Path]:
-    """A file of its own for every drawing, none of those ``taken``."""
-    taken, names = set(taken), []
+def _output_names(sources: Sequence[str], out: Path, taken: set[str]) -> list[Path]:
+    """A file of its own for every drawing, none of those ``taken`` (real paths)."""
+    taken, names, numbers = set(taken), [], Counter[str]()
     for source in sources:
         stem = Path(source.split("?")[0]).stem or "picture"
-        path, number = out / f"{stem}.jpg", 1
-        while path.resolve() in taken:
-            number += 1
-            path = out / f"{stem}-{number}.jpg"
-        taken.add(path.resolve())
+        while True:
+            numbers[stem] += 1
+            path = out / (f"{stem}-{numbers[stem]}.jpg" if numbers[stem] > 1 else f"{stem}.jpg")
+            if os.path.realpath(path) not in taken:
+                break
+        taken.add(os.path.realpath(path))
         names.append(path)
     return names

@@ -211,3 +211,63 @@ def test_as_a_program(folder: Path, model: str) -> None:
     assert "Traceback" not in done.stderr
     assert "nothing.png" in done.stderr
     assert (folder / "hands" / "a.jpg").is_file()
+
+
+def test_errors_stand_in_the_order_of_the_sources(folder: Path, model: str) -> None:
+    write(folder, "a.png", "b.png", "c.png")
+    sources = [folder / "a.png", "no1", "no2", folder / "b.png", "no3", folder / "c.png", "no4"]
+    for batch_size in (1, 2, 8):
+        assert predict(model, *sources, "--batch-size", batch_size) == cli.SOME_FAILED
+        assert [entry["source"] for entry in report()] == [str(source) for source in sources]
+        assert [entry.get("hands") is None for entry in report()] == [False, True, True, False, True, False, True]
+
+
+def test_a_report_cut_short_by_a_kill_leaves_the_old_one(folder: Path, model: str) -> None:
+    write(folder, "a.png", "b.png")
+    assert predict(model, folder / "a.png") == cli.OK
+    code = f"""
+import os
+from modelscope_handkp import cli
+load = cli.load_image
+cli.load_image = lambda source: os._exit(9) if source.endswith("b.png") else load(source)
+cli.main(["predict", "in", "--model", {model!r}, "--device", "cpu", "--batch-size", "1"])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment, capture_output=True)
+    assert done.returncode == 9
+    assert [Path(entry["source"]).name for entry in report()] == ["a.png"]
+
+
+def test_an_entry_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(TypeError, match="serializable"), cli._report(path) as add:
+        add({"source": "a", "hands": []})
+        add({"source": "b", "hands": object()})
+    assert [entry["source"] for entry in report(str(path))] == ["a"]
+    with cli._report(path):
+        pass
+    assert report(str(path)) == []
+
+
+@pytest.mark.parametrize("name", ["a_folder", "a_pipe"])
+def test_a_report_takes_no_other_things_place(folder: Path, model: str, name: str, capsys: Any) -> None:
+    write(folder, "a.png")
+    Path("a_folder").mkdir()
+    os.mkfifo("a_pipe")  # as a device would be, /dev/null for one
+    assert predict(model, folder / "a.png", "--json", name) == cli.REFUSED
+    assert name in capsys.readouterr().err
+    assert not Path(name).is_file()
+
+
+def test_links_that_go_in_circles_fail_alone(folder: Path, model: str) -> None:
+    write(folder, "a.png")
+    (folder / "b.png").symlink_to("b.png")
+    assert predict(model, folder) == cli.SOME_FAILED
+    assert ["error" in entry for entry in report()] == [False, True]
+
+
+def test_many_pictures_of_one_name_are_named_at_once(tmp_path: Path) -> None:
+    """In seconds; as the square of their number it would be an hour."""
+    names = cli._output_names([f"{i}/frame.png" for i in range(20_000)], tmp_path, set())
+    assert len(set(names)) == 20_000
+    assert [path.name for path in names[:2]] == ["frame.jpg", "frame-2.jpg"]

@@ -1,12 +1,14 @@
 """Files are written whole or not at all."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from modelscope_handkp.files import remove_partial, write_atomically
+from modelscope_handkp.errors import InputError
+from modelscope_handkp.files import open_atomically, remove_partial, write_atomically
 
 
 def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -47,3 +49,22 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".other").touch()
     remove_partial(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == [".other"]
+
+
+def test_an_error_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), open_atomically(path) as file:
+        file.write(b"new")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_folder_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (tmp_path, pipe):
+        with pytest.raises(InputError, match=str(path)):
+            write_atomically(path, b"x")
+    assert not pipe.is_file()
