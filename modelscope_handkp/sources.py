@@ -3,6 +3,7 @@
 import glob
 import io
 import os
+import string
 import threading
 import time
 import urllib.request
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +77,7 @@ def _fetch(url: str, answer: "futures.Future[bytes]") -> None:
     """Download ``url`` and put its content, or the `DownloadError`, into ``answer``."""
     deadline, content = time.monotonic() + URL_TIMEOUT_SECONDS, bytearray()
     try:
-        with urllib.request.urlopen(url, timeout=URL_TIMEOUT_SECONDS) as response:
+        with urllib.request.urlopen(quote(url, safe=string.punctuation), timeout=URL_TIMEOUT_SECONDS) as response:
             while (chunk := response.read1(1 << 16)) and time.monotonic() < deadline:
                 content += chunk
                 if len(content) > MAX_DOWNLOAD_BYTES:
@@ -96,10 +98,16 @@ def list_sources(sources: Iterable[str]) -> Iterator[str]:
         if source.startswith(URL_SCHEMES):
             yield source
         elif os.path.isdir(source):  # noqa: PTH112  Path.is_dir raises on a name that is too long
-            files = sorted(str(file) for file in Path(source).iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-            yield from files or [source]
+            yield from _pictures_of(Path(source)) or [source]
         else:
             yield from [source] if os.path.exists(source) else sorted(glob.glob(source)) or [source]  # noqa: PTH110
+
+
+def _pictures_of(folder: Path) -> list[str]:
+    try:
+        return sorted(str(file) for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    except OSError:  # a folder that may not be looked into
+        return []
 
 
 def _decode(source: Any, name: str) -> Picture:
@@ -174,7 +182,7 @@ def _eight_bit(array: NDArray[Any]) -> Picture:
 
 
 def _check_size(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise InputError(
-            f"{name} has {width} x {height} pixels; at most {MAX_PIXELS} pixels and {MAX_SIDE} a side are read."
+            f"{name} has {width} x {height} pixels; 1 to {MAX_PIXELS} pixels and at most {MAX_SIDE} a side are read."
         )

@@ -262,6 +262,8 @@ def test_the_pixel_limits_hold_for_arrays_and_pil_images() -> None:
         load_image(np.zeros((1, 32_767), np.uint8))
     with pytest.raises(InputError, match="32767"):
         load_image(Image.new("L", (32_767, 1)))
+    with pytest.raises(InputError, match="0 x 5"):
+        load_image(Image.new("RGB", (0, 5)))
     assert load_image(np.zeros((1, 32_766), np.uint8)).shape == (1, 32_766, 3)
 
 
@@ -335,6 +337,7 @@ ROUTES: dict[str, Callable[[Handler], None]] = {
     "file": redirect("file:///etc/hostname"),
     "loop": redirect("/loop"),
     "nowhere": redirect("http://127.0.0.1:1/"),
+    "%E6%89%8B%20%20.png": lambda handler: handler.answer(png()),
 }
 
 
@@ -358,7 +361,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("limits")
-@pytest.mark.parametrize("name", ["good.png", "moved"])
+@pytest.mark.parametrize("name", ["good.png", "moved", "手 %20.png"])
 def test_urls_are_read(server: str, name: str) -> None:
     np.testing.assert_array_equal(load_image(f"{server}/{name}"), BGR)
 
@@ -426,3 +429,11 @@ def test_folders_patterns_and_what_matches_nothing(tmp_path: Path) -> None:
         f"{root}/[x].png", f"{root}/empty", f"{root}/no*", "http://a/*.png",
     ]  # fmt: skip
     assert list(list_sources(["x" * 5000, "a\0b", ""])) == ["x" * 5000, "a\0b", ""]
+
+
+def test_a_folder_that_may_not_be_looked_into_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: Path) -> Any:
+        raise PermissionError(f"[Errno 13] Permission denied: {folder}")
+
+    monkeypatch.setattr(Path, "iterdir", refused)  # the permission itself does not hold for root
+    assert list(list_sources([str(tmp_path), "a.png"])) == [str(tmp_path), "a.png"]
