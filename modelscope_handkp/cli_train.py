@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,8 @@ def _train(arguments: argparse.Namespace) -> int:
         **more,
     )
     trainer.train(checkpoint_path=arguments.work_dir if arguments.resume else None)
+    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes the first one speaks
+        return 0
     print(f"the trained model: {Path(arguments.work_dir) / 'output'}")
     if trainer.metric_values:
         _print_numbers(trainer.metric_values)

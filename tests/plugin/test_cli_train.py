@@ -48,6 +48,20 @@ def test_train_resume_and_evaluate(
     assert json.loads(numbers.read_text()) == values
 
 
+def test_of_several_processes_one_speaks(
+    model_dir: Path,
+    data_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = ("train", "--model", model_dir, "--data", data_dir, "--work-dir", tmp_path / "work", "--workers", 0)
+    for rank, times in (("1", 0), ("0", 1)):
+        monkeypatch.setenv("RANK", rank)
+        assert run(*given, "--epochs", 1) == 0
+        assert capsys.readouterr().out.count("the trained model") == times
+
+
 def test_a_folder_without_val_part_trains_without_evaluation(model_dir: Path, data_dir: Path, tmp_path: Path) -> None:
     (data_dir / "annotations" / "coco_wholebody_val_v1.0.json").unlink()
     given = ("--model", model_dir, "--data", data_dir, "--work-dir", tmp_path / "work", "--workers", 0, "--epochs", 1)
