@@ -30,7 +30,7 @@ def as_boxes(boxes: ArrayLike) -> Array:
     try:
         array = np.array(boxes, dtype=np.float32)
     except (TypeError, ValueError):
-        raise InputError(f"boxes must be numbers of shape (N, 4), got {boxes!r}.") from None
+        raise InputError(f"boxes must be numbers of shape (N, 4), got {boxes!r:.80}.") from None
     if array.size == 0:
         return np.zeros((0, 4), np.float32)
     if array.ndim == 1:
