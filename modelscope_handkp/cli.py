@@ -22,9 +22,9 @@ from .estimator import HandEstimator
 from .files import open_atomically, write_atomically
 from .hand import KEYPOINT_NAMES
 from .hands import Hands
-from .sources import URL_SCHEMES, Picture, list_sources, load_image
+from .sources import Picture, is_url, list_sources, load_image
 
-OK, SOME_FAILED, REFUSED = 0, 1, 2  # exit codes
+OK, SOME_FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130  # exit codes
 DEFAULT_OUT = "hands"
 DEFAULT_JSON = "hands.json"
 DEFAULT_BATCH_SIZE = 8  # pictures wait for their batch, so this also bounds memory
@@ -35,7 +35,7 @@ Entry = dict[str, Any]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 when a picture failed, 2 when nothing could begin."""
+    """Run one command; returns the exit code: 0, 1 when a picture failed, 2 when nothing could begin, 130 on Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     arguments = _parser().parse_args(argv)
     try:
@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (HandkpError, OSError) as error:
         print(f"modelscope-handkp: {error}", file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:
+        print("modelscope-handkp: interrupted; what was finished before is kept.", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,7 +72,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
     sources = list(list_sources(arguments.sources))
     json_path = arguments.json or arguments.out / DEFAULT_JSON
-    taken = {os.path.realpath(source) for source in sources if not source.startswith(URL_SCHEMES)}
+    taken = {os.path.realpath(source) for source in sources if not is_url(source)}
     if os.path.realpath(json_path) in taken:
         raise InputError(f"--json {json_path} is one of the pictures.")
     drawings = _output_names(sources, arguments.out, {*taken, os.path.realpath(json_path)})

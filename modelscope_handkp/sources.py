@@ -49,13 +49,21 @@ def load_image(source: Any) -> Picture:
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _decode(source, "the PIL image")
-    if isinstance(source, str) and source.startswith(URL_SCHEMES):
+    if isinstance(source, str) and is_url(source):
         return _decode(io.BytesIO(download(source)), source)
     if isinstance(source, (str, Path)):
+        if os.path.isdir(source) and not _pictures_of(Path(source)):  # noqa: PTH112  raises, as is_file below
+            raise MissingFileError(
+                f"{str(source)[:SHOWN]} is a folder without a picture ({', '.join(IMAGE_SUFFIXES)})."
+            )
         if not os.path.isfile(source):  # noqa: PTH113  Path.is_file raises on a name that is too long
             raise MissingFileError(f"{str(source)[:SHOWN]} does not exist or is not a file.")
         return _decode(source, str(source))
     raise InputError(f"a picture is a path, a URL, an array or a PIL image, not a {type(source).__name__}.")
+
+
+def is_url(source: str) -> bool:
+    return source[: len(URL_SCHEMES[-1])].lower().startswith(URL_SCHEMES)
 
 
 def download(url: str) -> bytes:
@@ -95,7 +103,7 @@ def list_sources(sources: Iterable[str]) -> Iterator[str]:
     Something that matches nothing is passed on as it is, so that reading it names it.
     """
     for source in sources:
-        if source.startswith(URL_SCHEMES):
+        if is_url(source):
             yield source
         elif os.path.isdir(source):  # noqa: PTH112  Path.is_dir raises on a name that is too long
             yield from _pictures_of(Path(source)) or [source]
@@ -129,7 +137,11 @@ def _from_pil(image: Image.Image, name: str) -> Picture:
     _check_size(image.width, image.height, name)
     upright = _upright(image)
     if upright.mode.startswith("I") or upright.mode == "F":  # 16 bit and wider, one channel
-        return _from_array(_sixteen_bit(np.asarray(upright), upright.mode, name))
+        values = _sixteen_bit(np.asarray(upright), upright.mode, name)
+        hole = upright.info.get("transparency")  # the value that a PNG leaves transparent
+        return _from_array(
+            np.where(values == hole, np.iinfo(np.uint16).max, values) if isinstance(hole, int) else values
+        )
     if upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info:
         paper = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(paper, upright.convert("RGBA"))

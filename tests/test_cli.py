@@ -172,7 +172,9 @@ def test_what_cannot_begin_says_why(
     assert not Path("hands").exists()
 
 
-def test_an_interruption_keeps_what_was_found(folder: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_keeps_what_was_found(
+    folder: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(folder, "a.png", "b.png", "c.png")
     load = cli.load_image
 
@@ -182,8 +184,8 @@ def test_an_interruption_keeps_what_was_found(folder: Path, model: str, monkeypa
         return load(source)
 
     monkeypatch.setattr(cli, "load_image", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        predict(model, folder, "--batch-size", 1)
+    assert predict(model, folder, "--batch-size", 1) == cli.INTERRUPTED
+    assert "interrupted" in capsys.readouterr().err
     assert [Path(entry["source"]).name for entry in report()] == ["a.png", "b.png"]
 
 

@@ -107,6 +107,8 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.tif"), wide)
     for source in (tmp_path / "a.png", tmp_path / "a.tif", Image.open(tmp_path / "a.png"), wide, wide.astype(">u2")):
         np.testing.assert_array_equal(load_image(source)[..., 0], expected)
+    hole = saved(tmp_path / "hole.png", Image.fromarray(wide), transparency=257)
+    np.testing.assert_array_equal(load_image(hole)[..., 0], np.where(wide == 257, 255, expected))
     cv2.imwrite(str(tmp_path / "c.png"), np.dstack([wide] * 3))
     assert np.abs(load_image(tmp_path / "c.png")[..., 1].astype(int) - expected).max() <= 1
 
@@ -195,7 +197,10 @@ def test_missing_files_are_named(name: str) -> None:
 
 
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=str(tmp_path)):
+    with pytest.raises(MissingFileError, match=f"{tmp_path} is a folder without a picture"):
+        load_image(tmp_path)
+    saved(tmp_path / "a.png", Image.fromarray(RGB))
+    with pytest.raises(MissingFileError, match=f"{tmp_path} does not exist or is not a file"):
         load_image(tmp_path)
 
 
@@ -364,6 +369,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["good.png", "moved", "手 %20.png"])
 def test_urls_are_read(server: str, name: str) -> None:
     np.testing.assert_array_equal(load_image(f"{server}/{name}"), BGR)
+    np.testing.assert_array_equal(load_image(f"{server}/{name}".replace("http", "HTTP")), BGR)
 
 
 @pytest.mark.usefixtures("limits")
