@@ -27,6 +27,7 @@ SMALLEST_HAND = 10  # px of the input: what is smaller is neither hand nor backg
 KEPT_SHARE = 0.3  # of a hand's box inside the window, below which it is not one of its hands
 POSITIVE, NEAREST, NEAREST_FROM, UNSURE = 0.5, 4, 0.3, 0.35  # IoU of anchors; see `assign`
 NEGATIVES, AT_LEAST = 3, 12  # hard negatives for a positive, and in any picture
+BOX_WEIGHT = 2.0  # of the deltas against the classes
 
 
 class DetectionTask:
@@ -122,4 +123,4 @@ def multibox_loss(network: SSDLite, images: Tensor, label: Tensor, target: Tenso
     wanted = (NEGATIVES * positive.sum(1, keepdim=True)).clamp(min=AT_LEAST)
     hard = (order < wanted) & (label == 0)
     box = F.smooth_l1_loss(flat_deltas[positive], target[positive], beta=1.0, reduction="sum")
-    return ((entropy * (positive | hard)).sum() + box) / positive.sum().clamp(min=1)
+    return ((entropy * (positive | hard)).sum() + BOX_WEIGHT * box) / positive.sum().clamp(min=1)
