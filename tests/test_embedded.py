@@ -15,7 +15,7 @@ from modelscope_handkp.synthetic import render_picture
 FOLDER = Path(modelscope_handkp.__file__).parent / "embedded"
 SEED = 9_100_000
 MEBIBYTE = 2**20
-PCK, RECALL = 0.65, 0.5  # well below the model's own numbers (embedded/README.md): twelve pictures scatter
+PCK, RECALL = 0.75, 0.5  # well below the model's own numbers (embedded/README.md): twelve pictures scatter
 
 
 @pytest.fixture(scope="module")
