@@ -19,6 +19,7 @@ pytest.importorskip("modelscope.trainers")
 Trained = Callable[..., Any]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_two_and_resume_and_two_is_four(build: Trained, tmp_path: Path, workers: int) -> None:
     options = {"train.max_epochs": 4, "train.dataloader.workers_per_gpu": workers}
@@ -38,6 +39,7 @@ def test_two_and_resume_and_two_is_four(build: Trained, tmp_path: Path, workers:
     assert torch.equal(a["meta"]["rng_state"]["cpu"], b["meta"]["rng_state"]["cpu"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["epoch_2.pth", "best_PCK.pth"])
 def test_a_torch_style_scheduler_resumes_too(build: Trained, tmp_path: Path, name: str) -> None:
     def halve(cfg: Any) -> Any:
@@ -73,6 +75,7 @@ def test_resume_from_the_work_dir_and_by_prefix(build: Trained, tmp_path: Path) 
     assert one_more.iter == 6
 
 
+@pytest.mark.slow
 def test_the_schedule_goes_on_after_a_resume(build: Trained, tmp_path: Path) -> None:
     options = {"train.lr_scheduler.warmup_iters": 6, "train.max_epochs": 4}
 

@@ -245,6 +245,7 @@ print(*[name for name in sys.modules if name not in before])
 """
 
 
+@pytest.mark.slow
 def test_importing_loads_nothing_heavy_beyond_what_modelscope_loads() -> None:
     loaded = run(LOADED_BY_US)[0].split()
     assert "modelscope_handkp.plugin.compat" in loaded
@@ -271,6 +272,7 @@ print([name for name in sys.modules if name == "modelscope_handkp.plugin.compat"
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("absent", "word"),
     [("sys.modules['modelscope'] = None", ""), ("sys.modules['addict'] = None", "modelscope[framework]")],
