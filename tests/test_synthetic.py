@@ -142,6 +142,19 @@ def test_what_is_covered_is_hidden_and_what_is_outside_is_zero():
     assert outside.any() and (cut[..., 2][outside] == 0).all() and (cut[..., 2][~outside] > 0).all()
 
 
+def test_a_hand_behind_another_is_not_annotated(monkeypatch):
+    def all_in_one_place(rng, level, size, amounts):
+        return torch.zeros(2, dtype=torch.int64), torch.tensor([[48.0, 36.0]] * 2), torch.tensor([6.0, 90.0])
+
+    with torch.no_grad():
+        apart = render_batch(Rng(1), [1], (96, 72), EASY)
+        monkeypatch.setattr("modelscope_handkp.synthetic.scene._scatter_hands", all_in_one_place)
+        behind = render_batch(Rng(1), [2], (96, 72), EASY)
+    assert apart.shown.tolist() == [1.0]
+    assert len(behind.keypoints) == len(behind.boxes) == len(behind.picture) == len(behind.pose) == 1
+    assert (behind.boxes[0, 2:] - behind.boxes[0, :2]).max() > 60  # the large one in front is left
+
+
 def test_splat_draws_the_nearer_sphere_with_its_normal():
     center = torch.tensor([[8.0, 8.0], [8.0, 8.0]])
     buffers = splat(center, torch.tensor([4.0, 6.0]), torch.tensor([100.0, 300.0]), torch.tensor([4.0, 6.0]),

@@ -18,6 +18,9 @@ _SKIN_SRGB = (
 )  # fmt: skip
 
 
+_PIECES = 30
+
+
 def to_linear(srgb: Tensor) -> Tensor:
     """sRGB in 0..1 -> linear light, by the power that stands for the curve (2.2)."""
     return srgb.clamp(min=0) ** 2.2
@@ -49,7 +52,7 @@ def noise(rng: Rng, count: int, channels: int, height: int, width: int, cells: i
     """Smooth noise (count, channels, height, width), roughly standard normal, `cells` across the longer side."""
     rows, columns = max(2, cells * height // max(height, width)), max(2, cells * width // max(height, width))
     coarse = rng.normal(1.0, count, channels, rows + 1, columns + 1)
-    return F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=True)
+    return F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
 
 
 def grid(count: int, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -103,8 +106,8 @@ def _base(rng: Rng, count: int, height: int, width: int) -> Tensor:
         (x * angle.cos() + y * angle.sin()) * rng.uniform(0.3, 3.0, count, 1, 1) + 0.5 + rng.normal(0.3, count, 1, 1)
     ).clamp(0, 1)
     picture = torch.lerp(first[:, :, None, None], second[:, :, None, None], ramp[:, None])
-    for cells in (3, 9, 32):
-        strength = rng.uniform(0, 1, count, 1, 1, 1) ** 3 * 0.5
+    for cells, strongest in ((3, 0.5), (9, 0.5), (32, 0.4), (110, 0.2)):
+        strength = rng.uniform(0, 1, count, 1, 1, 1) ** 3 * strongest
         tint = 1 + strength * noise(rng, count, 1, height, width, cells)
         picture = picture * tint.clamp(min=0.05)
     return picture
@@ -120,6 +123,31 @@ def _stripes(rng: Rng, picture: Tensor, index: Tensor) -> None:
     wave = (phase.sin() * rng.log_uniform(0.6, 6, count, 1, 1)).clamp(-1, 1) * 0.5 + 0.5
     color = torch.where(rng.chance(0.4, count, 1), skin_tones(rng, count), any_colors(rng, count))
     _paint(picture, index, wave * rng.uniform(0.1, 0.9, count, 1, 1), color[:, :, None, None])
+
+
+def _pieces(rng: Rng, picture: Tensor, index: Tensor, tone: Tensor) -> None:
+    """Shelves, leaves, crowds: the whole picture in pieces with sharp edges, each with its own colour and gradient.
+
+    A pixel belongs to the nearest of some weighted points (a power diagram), in stretched and warped coordinates.
+    """
+    count, (height, width) = len(index), picture.shape[2:]
+    x, y = grid(count, height, width, rng.device)
+    angle, stretch = rng.uniform(0, 3.1416, count)[:, None, None], rng.log_uniform(0.3, 3, count, 1, 1)
+    warp = noise(rng, count, 2, height, width, 12) * rng.uniform(0, 0.4, count, 1, 1, 1) ** 2
+    u = (x * angle.cos() + y * angle.sin()) * stretch + warp[:, 0]
+    v = y * angle.cos() - x * angle.sin() + warp[:, 1]
+    du = u[:, None] - rng.uniform(-1.2, 1.2, count, _PIECES, 1, 1) * stretch[:, None]
+    dv = v[:, None] - rng.uniform(-1.2, 1.2, count, _PIECES, 1, 1)
+    square = rng.chance(0.4, count, 1, 1, 1)
+    distance = torch.where(square, torch.maximum(du.abs(), dv.abs()).square(), du.square() + dv.square())
+    owner = (distance - rng.uniform(0, 0.5, count, _PIECES, 1, 1) ** 3).argmin(1, keepdim=True)
+    slope = (du * rng.normal(0.6, count, _PIECES, 1, 1) + dv * rng.normal(0.6, count, _PIECES, 1, 1)).gather(1, owner)
+    of_skin = rng.chance(0.15, count, _PIECES, 1)
+    colors = torch.where(of_skin, tone[:, None], any_colors(rng, count * _PIECES).reshape(count, _PIECES, 3))
+    plain = any_colors(rng, count)[:, None]
+    colors = torch.lerp(colors, plain, rng.uniform(0, 0.9, count, 1, 1))  # from motley to one colour's shades
+    flat = colors.permute(0, 2, 1).gather(2, owner.flatten(1)[:, None].expand(-1, 3, -1))
+    picture[index] = picture[index] * 0.15 + flat.reshape(count, 3, height, width) * (1 + slope).clamp(0.2, 2)
 
 
 def _shape(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor, spread: float = 1.1) -> None:
@@ -185,6 +213,9 @@ def backgrounds(rng: Rng, count: int, height: int, width: int, clutter: float, l
         return picture
     everyone = torch.arange(count, device=rng.device)
     amount = rng.uniform(0, 1, count) ** 0.7 * clutter
+    broken = everyone[rng.chance(0.4 * clutter, count)]
+    if len(broken):
+        _pieces(rng, picture, broken, tone[broken])
     striped = everyone[rng.chance(0.3 * clutter, count)]
     if len(striped):
         _stripes(rng, picture, striped)

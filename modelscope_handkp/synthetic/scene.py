@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from .surface import OBJECT, SKIN, SLEEVE, Buffers, Spheres, hand_spheres, splat
 PADDING = 1.25
 OUTSIDE, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
 _HIDDEN_BEHIND_MM = 24.0
+_LEAST_SHOWN = 0.25  # of a hand's joints; people do not annotate what shows less
 _LAYER_MM = 3000.0
 _UPPER_ARM_MM = 300.0
 _NEAREST_MM = 60.0
@@ -36,15 +37,21 @@ class Rendered:
 
     images (B, 3, H, W) float, sRGB in 0..1, channels R, G, B; keypoints (N, 21, 3): x, y and 0 outside the picture,
     1 hidden, 2 visible; boxes (N, 4) xyxy around the hand from wrist to finger tips, clipped; picture (N,) index;
-    is_left (N,); pose (N,) index into skeleton.POSE_NAMES.
+    shown (N,) share of the joints that are inside with nothing but the hand itself before them; is_left (N,);
+    pose (N,) index into skeleton.POSE_NAMES.
     """
 
     images: Tensor
     keypoints: Tensor
     boxes: Tensor
     picture: Tensor
+    shown: Tensor
     is_left: Tensor
     pose: Tensor
+
+    def rows(self, keep: Tensor | slice) -> Rendered:
+        """All pictures, and only these of the hands."""
+        return replace(self, **{f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "images"})
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,8 @@ def render(rng: Rng, level: Level, size: tuple[int, int], pictures: int, picture
     if not len(picture):
         empty = torch.zeros(0, device=rng.device)
         images = photograph(rng, scenery, level.camera, resolution)
-        return Rendered(images, empty.reshape(0, 21, 3), empty.reshape(0, 4), empty.long(), empty.bool(), empty.long())
+        points, boxes = empty.reshape(0, 21, 3), empty.reshape(0, 4)
+        return Rendered(images, points, boxes, empty.long(), empty, empty.bool(), empty.long())
 
     hands = sample_hands(rng, len(picture), level.pose)
     arm = F.normalize(hands.elbow, dim=1) + rng.normal(0.7, len(picture), 3)
@@ -122,10 +130,11 @@ def render(rng: Rng, level: Level, size: tuple[int, int], pictures: int, picture
 
     joints = hands.joints + cameras.offset[:, None]
     points = joints[..., :2] / joints[..., 2:] * cameras.scale[:, None, None] + cameras.principal[:, None]
-    state = _visibility(points, joints[..., 2], buffers, cloud.owner, picture, shape)
+    state, shown = _visibility(points, joints[..., 2], buffers, cloud, picture, shape)
     limit = torch.tensor([width, height, width, height], device=rng.device, dtype=torch.float32)
     boxes = torch.minimum(cameras.boxes.clamp(min=0), limit)
-    return Rendered(images, torch.cat([points, state[..., None]], -1), boxes, picture, hands.is_left, hands.pose)
+    keypoints = torch.cat([points, state[..., None]], -1)
+    return Rendered(images, keypoints, boxes, picture, shown, hands.is_left, hands.pose)
 
 
 def _gather(rng: Rng, level: Level, hands: Hands3D, spheres: Spheres, looks: Looks) -> _Cloud:
@@ -205,18 +214,20 @@ def _cast_on_wall(rng: Rng, scenery: Tensor, cover: Tensor, light: Light) -> Ten
 
 
 def _visibility(
-    points: Tensor, depth: Tensor, buffers: Buffers, owner: Tensor, picture: Tensor, shape: tuple[int, int, int]
-) -> Tensor:
-    """OUTSIDE, HIDDEN or VISIBLE (N, 21): what the pixel under each joint shows."""
+    points: Tensor, depth: Tensor, buffers: Buffers, cloud: _Cloud, picture: Tensor, shape: tuple[int, int, int]
+) -> tuple[Tensor, Tensor]:
+    """OUTSIDE, HIDDEN or VISIBLE (N, 21), what the pixel under each joint shows, and `Rendered.shown` (N,)."""
     _, height, width = shape
     x, y = points[..., 0].round().long(), points[..., 1].round().long()
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     place = (picture[:, None] * height + y.clamp(0, height - 1)) * width + x.clamp(0, width - 1)
     winner = buffers.winner[place]
-    same = owner[winner.clamp(min=0)] == torch.arange(len(points), device=points.device)[:, None]
+    front, empty = winner.clamp(min=0), winner < 0
+    own = cloud.owner[front] == torch.arange(len(points), device=points.device)[:, None]
     near = buffers.depth[place] > depth - _HIDDEN_BEHIND_MM
-    state = torch.where((winner < 0) | (same & near), torch.full_like(depth, VISIBLE), torch.full_like(depth, HIDDEN))
-    return torch.where(inside, state, torch.full_like(depth, OUTSIDE))
+    state = torch.where(empty | (own & near), torch.full_like(depth, VISIBLE), torch.full_like(depth, HIDDEN))
+    shown = inside & (empty | (own & (cloud.material[front] != OBJECT)))
+    return torch.where(inside, state, torch.full_like(depth, OUTSIDE)), shown.float().mean(1)
 
 
 def render_crops(rng: Rng, count: int, size: int = 128, level: str | Level = "medium", jitter: float = 1.0) -> Rendered:
@@ -237,16 +248,7 @@ def render_crops(rng: Rng, count: int, size: int = 128, level: str | Level = "me
     extents = torch.cat([extent[also] * rng.uniform(0.7, 1.2, len(also)), extent])
     natural = rng.log_uniform(max(level.hand_px[0], 16.0), 260, count)
     resolution = (natural / fill).clamp(max=1.0) if level.camera > 0 else None
-    full = render(rng, level, (size, size), count, picture, target, extents, resolution)
-    first = len(also)
-    return Rendered(
-        full.images,
-        full.keypoints[first:],
-        full.boxes[first:],
-        full.picture[first:],
-        full.is_left[first:],
-        full.pose[first:],
-    )
+    return render(rng, level, (size, size), count, picture, target, extents, resolution).rows(slice(len(also), None))
 
 
 def _scatter_hands(rng: Rng, level: Level, size: tuple[int, int], amounts: list[int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -281,10 +283,11 @@ def _scatter_hands(rng: Rng, level: Level, size: tuple[int, int], amounts: list[
 def render_batch(
     rng: Rng, amounts: list[int], size: tuple[int, int] = (320, 320), level: str | Level = "medium"
 ) -> Rendered:
-    """Whole pictures, `amounts[i]` hands in picture i; size (width, height) px."""
+    """Whole pictures, `amounts[i]` hands in picture i, fewer where one covers another; size (width, height) px."""
     level = get_level(level)
     picture, target, extent = _scatter_hands(rng, level, size, amounts)
-    return render(rng, level, size, len(amounts), picture, target, extent)
+    result = render(rng, level, size, len(amounts), picture, target, extent)
+    return result.rows(result.shown >= _LEAST_SHOWN)
 
 
 def render_picture(
