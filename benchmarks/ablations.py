@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from embedded import TRAINING_SEEDS_BELOW
+from embedded import HELD_OUT_SEED
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="model directory (default: the embedded one)")
     parser.add_argument("--pictures", type=int, default=60, help="a level")
-    parser.add_argument("--seed", type=int, default=TRAINING_SEEDS_BELOW)
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
     parser.add_argument("--levels", nargs="+", default=list(LEVELS), choices=list(LEVELS))
     args = parser.parse_args()
     results = {level: measure(args.model, level, args.pictures, args.seed) for level in args.levels}

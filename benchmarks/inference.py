@@ -27,6 +27,7 @@ from unittest import mock
 import cv2
 import numpy as np
 import torch
+from embedded import HELD_OUT_SEED
 
 from modelscope_handkp import HandEstimator, cli
 from modelscope_handkp.config import read_configuration
@@ -39,7 +40,6 @@ from modelscope_handkp.synthetic import render_picture
 REPOSITORY = Path(__file__).parent.parent  # its configuration.json is that of the hosted model
 THREADS = 2
 EARLY = 50  # pictures
-HELD_OUT_SEED = 9_000_000  # of a picture that the embedded model was not trained on
 
 
 def seconds(function: Callable[[], object]) -> float:

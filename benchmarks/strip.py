@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from embedded import TRAINING_SEEDS_BELOW, matched
+from embedded import HELD_OUT_SEED, matched
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="model directory (default: the embedded one)")
     parser.add_argument("--pictures", type=int, default=41, help="a level")
-    parser.add_argument("--seed", type=int, default=TRAINING_SEEDS_BELOW)
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
     parser.add_argument("--out", type=Path, default=Path("examples") / "strip.jpg")
     args = parser.parse_args()
     estimator = HandEstimator.from_pretrained(args.model)

@@ -138,10 +138,9 @@ def _from_pil(image: Image.Image, name: str) -> Picture:
     upright = _upright(image)
     if upright.mode.startswith("I") or upright.mode == "F":  # 16 bit and wider, one channel
         values = _sixteen_bit(np.asarray(upright), upright.mode, name)
-        hole = upright.info.get("transparency")  # the value that a PNG leaves transparent
-        return _from_array(
-            np.where(values == hole, np.iinfo(np.uint16).max, values) if isinstance(hole, int) else values
-        )
+        if isinstance(clear := upright.info.get("transparency"), int):  # the value that a PNG leaves transparent
+            values = np.where(values == clear, np.iinfo(np.uint16).max, values)
+        return _from_array(values)
     if upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info:
         paper = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(paper, upright.convert("RGBA"))

@@ -51,7 +51,8 @@ RECIPES = {
     "keypoints": Recipe(lambda store: keypoints.KeypointTask(read_configuration(EMBEDDED), store),
                         "pytorch_model.pt", crops, keypoints.LABELS, 96, 32, 270_000, 4.0, 80_000, 4_000),
     "detector": Recipe(lambda store: detection.DetectionTask(read_python_config(DETECTION), store),
-                       "detection/detection_model.pth", pictures, detection.LABELS, 256, 8, 64_000, 8.0, 12_000, 800),
+                       "detection/detection_model.pth", pictures, detection.LABELS, 256, 16, 150_000, 10.0,
+                       12_000, 800),
 }  # fmt: skip
 
 
@@ -69,7 +70,8 @@ def main() -> None:
     recipe = RECIPES[args.what]
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    store = Store(args.cache / args.what, recipe.capacity, recipe.pixels, recipe.labels)
+    cache = args.cache / f"{args.what}-{args.seed}"
+    store = Store(cache, recipe.capacity, recipe.pixels, recipe.labels)
     weights = args.out / recipe.weights
     weights.parent.mkdir(parents=True, exist_ok=True)
 
@@ -78,7 +80,7 @@ def main() -> None:
         return store.draw(rng, recipe.batch, available, recipe.ahead)
 
     training = Training(recipe.task(store), draw, samples=args.samples or recipe.samples, batch=recipe.batch,
-                        lr=args.lr, seed=args.seed, state_file=args.cache / args.what / "state.pt")  # fmt: skip
+                        lr=args.lr, seed=args.seed, state_file=cache / "state.pt")  # fmt: skip
     if args.start_from:
         training.start_from(args.start_from)
     training.resume()
