@@ -13,10 +13,10 @@ from pictures import patched, recolored
 from store import Store
 from torch import Tensor, nn
 
-from modelscope_handkp.boxes import PIXEL_STD
+from modelscope_handkp.boxes import BOX_PADDING, PIXEL_STD
 from modelscope_handkp.hand import NUM_KEYPOINTS
 from modelscope_handkp.models.pose import TopDown, build_pose, heatmap_loss
-from modelscope_handkp.synthetic.scene import HIDDEN, VISIBLE
+from modelscope_handkp.synthetic.scene import HIDDEN, OUTSIDE, VISIBLE
 from modelscope_handkp.transforms import NormalizeTensor, build_transforms
 
 LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
@@ -25,6 +25,7 @@ TEMPERATURE = 10.0  # a peak of 1 on a floor of 0 is the softmax's sure answer
 SQUARED_WEIGHT = 8.0  # of the mean squared error, which the entropy needs to hold a heatmap's floor at 0
 HIDDEN_WEIGHT = 0.7
 PATCHED = 0.15
+CUT_CHANCE, CUT = 0.3, 0.4  # crops that a border of the picture runs through, and the most that lies beyond it
 # Less than the configuration has for photographs: the crops are rendered at every angle, as careless boxes cut them.
 SCALE_ROTATION = {"type": "TopDownGetRandomScaleRotation", "rot_factor": 20, "scale_factor": 0.1}
 SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this many pixels
@@ -49,7 +50,7 @@ class KeypointTask:
         """Crops (N, 3, size, size), target (N, 21, size / 4, size / 4), target_weight (N, 21, 1)."""
         sigma = max(1.0, self.sigma * size / self.size)
         run = build_transforms([*self._moves, {"type": "TopDownGenerateTarget", "sigma": sigma}])
-        samples = [run(_sample(self.store.images[place], self.store.labels[place], size), rng) for place in places]
+        samples = [run(_sample(self.store.images[place], self.store.labels[place], size, rng), rng) for place in places]
         images = torch.from_numpy(np.stack([sample["img"] for sample in samples])).permute(0, 3, 1, 2).float() / 255
         images = self._normalise({"img": patched(rng, recolored(rng, images), PATCHED)})["img"]
         target, weight = (torch.from_numpy(np.stack([s[key] for s in samples])) for key in ("target", "target_weight"))
@@ -75,20 +76,40 @@ def initialised(network: TopDown) -> TopDown:
     return network
 
 
-def _sample(image: np.ndarray, keypoints: np.ndarray, size: int) -> dict[str, Any]:
-    """A stored crop (3, S, S) as the picture that the transforms cut: all of it is the box."""
+def _sample(image: np.ndarray, keypoints: np.ndarray, size: int, rng: np.random.Generator) -> dict[str, Any]:
+    """A stored crop (3, S, S) as the picture that the transforms cut: all of it is the box, or was before `_cut`."""
     side = image.shape[-1]
+    image, keypoints, center = _cut(image, keypoints, rng)
     joints, visible = np.zeros(LABELS, np.float32), np.zeros(LABELS, np.float32)
     joints[:, :2] = keypoints[:, :2]
     visible[:] = np.select([keypoints[:, 2:] == VISIBLE, keypoints[:, 2:] == HIDDEN], [1.0, HIDDEN_WEIGHT], 0.0)
     return {
         "img": np.ascontiguousarray(image.transpose(1, 2, 0)),
-        "center": np.full(2, side / 2, np.float32),
+        "center": center,
         "scale": np.full(2, side / PIXEL_STD, np.float32),
         "joints_3d": joints,
         "joints_3d_visible": visible,
         "ann_info": {"image_size": (size, size), "heatmap_size": (size // STRIDE,) * 2, "flip_pairs": []},
     }
+
+
+def _cut(
+    image: np.ndarray, keypoints: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The picture may end inside the crop: what is left of it, the keypoints in it, and the centre of the box there."""
+    side = image.shape[-1]
+    low, high = np.zeros(2, int), np.full(2, side)  # x, y of what is left
+    if rng.random() < CUT_CHANCE:
+        axis, beyond = int(rng.integers(2)), int(rng.uniform(0, CUT) * side)
+        if rng.random() < 0.5:
+            low[axis] = beyond
+        else:
+            high[axis] = side - beyond
+    padding = side / 2 * (1 - 1 / BOX_PADDING)
+    center = (np.maximum(padding, low) + np.minimum(side - padding, high)) / 2
+    inside = ((keypoints[:, :2] >= low) & (keypoints[:, :2] <= high - 1)).all(axis=1)
+    moved = np.column_stack([keypoints[:, :2] - low, np.where(inside, keypoints[:, 2], OUTSIDE)])
+    return image[:, low[1] : high[1], low[0] : high[0]], moved, np.asarray(center - low, np.float32)
 
 
 def position_entropy(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
