@@ -35,7 +35,7 @@ def measure(estimator: HandEstimator, level: str, pictures: int, seed: int, size
     found: list[NDArray[np.float32]] = []
     joints: list[NDArray[np.float32]] = []
     boxes: list[NDArray[np.float32]] = []
-    recalled, false_boxes, without_hand = 0, 0, 0
+    recalled, false_boxes, hand_free, found_there = 0, 0, 0, 0
     for index in tqdm(range(pictures), desc=level, unit="picture"):
         image, keypoints, truth = render_picture(seed + index, size, HANDS[index % len(HANDS)], level)
         hands = estimator(image)
@@ -43,7 +43,8 @@ def measure(estimator: HandEstimator, level: str, pictures: int, seed: int, size
         recalled += int((overlap.max(axis=1, initial=0.0) > FOUND_IOU).sum())
         false_boxes += int((overlap.max(axis=0, initial=0.0) <= FOUND_IOU).sum())
         if not len(truth):
-            without_hand += len(hands)
+            hand_free += 1
+            found_there += len(hands)
             continue
         given.append(estimator(image, boxes=truth).keypoints[..., :2])
         found.append(matched(hands.keypoints[..., :2], overlap))
@@ -60,7 +61,7 @@ def measure(estimator: HandEstimator, level: str, pictures: int, seed: int, size
         "epe px given boxes": epe(with_boxes),
         "detector recall@0.5": recalled / len(sides),
         "false boxes a picture": false_boxes / pictures,
-        "... a hand-free one": without_hand / len(range(0, pictures, len(HANDS))),
+        "... a hand-free one": found_there / max(1, hand_free),
         "pck@0.2 end to end": pck(end_to_end, sides),
     }
 

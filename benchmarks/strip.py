@@ -34,12 +34,14 @@ def row(estimator: HandEstimator, level: str, pictures: int, seed: int) -> NDArr
     answers = []
     for index in tqdm(range(pictures), desc=level, unit="picture"):
         image, keypoints, truth = render_picture(seed + index, (TILE, TILE), 1, level)
+        if not len(truth):  # something covers the hand
+            continue
         hands = estimator(image)
         found = matched(hands.keypoints[..., :2], iou(truth, hands.boxes))
         right = pck(distances(found, keypoints, keypoints[..., 2]), xyxy_to_xywh(truth))
         answers.append((right, index, draw_hands(image, hands)))
     answers.sort(key=lambda answer: (-answer[0], answer[1]))
-    chosen = [answers[round(share * (pictures - 1))] for share in QUANTILES.values()]
+    chosen = [answers[round(share * (len(answers) - 1))] for share in QUANTILES.values()]
     return np.hstack([_captioned(f"{level}: {name}, {a[0]:.2f}", a[2]) for name, a in zip(QUANTILES, chosen)])
 
 
