@@ -4,7 +4,7 @@
 
 A row for each level: rendered pictures with one hand, found and estimated end to end, put in order by the share of
 joints within 0.2 of the hand's size (PCK), and those at the best, the quartiles and the worst drawn. No hand found
-counts as none right.
+counts as none right; pictures whose hand does not show are left out.
 """
 
 from __future__ import annotations

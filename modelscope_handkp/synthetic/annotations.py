@@ -33,8 +33,8 @@ def write_dataset(
     """Render pictures into `folder` with the files that the hosted configuration names; returns the folder.
 
     annotations/coco_wholebody_{train,val}_v1.0.json, train2017/ and val2017/ (JPEG). size (width, height) px;
-    hands: fewest and most hands a picture. Confidence of a keypoint: 1 visible, 0.75 hidden, 0 outside (and 0, 0).
-    The same arguments write the same files. Shows a progress bar.
+    hands: fewest and most hands a picture, of which some may not show (`render_batch`). Confidence of a keypoint:
+    1 visible, 0.75 hidden, 0 outside (and 0, 0). The same arguments write the same files. Shows a progress bar.
     """
     root = Path(folder)
     (root / "annotations").mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -49,10 +50,6 @@ class Rendered:
     is_left: Tensor
     pose: Tensor
 
-    def rows(self, keep: Tensor | slice) -> Rendered:
-        """All pictures, and only these of the hands."""
-        return replace(self, **{f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "images"})
-
 
 @dataclass(frozen=True)
 class _Cloud:
@@ -68,8 +65,8 @@ class _Cloud:
     axis: Tensor
     ends: Tensor
 
-    def rows(self, keep: Tensor) -> _Cloud:
-        return _Cloud(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+_Table = TypeVar("_Table", Rendered, _Cloud)
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,12 @@ class _Cameras:
     scale: Tensor
     principal: Tensor
     boxes: Tensor
+
+
+def _rows(table: _Table, keep: Tensor | slice) -> _Table:
+    """Only these hands of a batch, all pictures stay; or only these spheres of a cloud."""
+    names = [field.name for field in fields(table) if field.name != "images"]
+    return replace(table, **{name: getattr(table, name)[keep] for name in names})
 
 
 def render(rng: Rng, level: Level, size: tuple[int, int], pictures: int, picture: Tensor, target: Tensor,
@@ -112,7 +115,7 @@ def render(rng: Rng, level: Level, size: tuple[int, int], pictures: int, picture
     cloud = _gather(rng, level, hands, spheres, looks)
     centers = cloud.centers + cameras.offset[cloud.owner]
     near = torch.nonzero(centers[:, 2] - cloud.radii > _NEAREST_MM)[:, 0]
-    cloud, centers = cloud.rows(near), centers[near]
+    cloud, centers = _rows(cloud, near), centers[near]
 
     z, scale = centers[:, 2], cameras.scale[cloud.owner]
     pixel = centers[:, :2] / z[:, None] * scale[:, None] + cameras.principal[cloud.owner]
@@ -248,7 +251,8 @@ def render_crops(rng: Rng, count: int, size: int = 128, level: str | Level = "me
     extents = torch.cat([extent[also] * rng.uniform(0.7, 1.2, len(also)), extent])
     natural = rng.log_uniform(max(level.hand_px[0], 16.0), 260, count)
     resolution = (natural / fill).clamp(max=1.0) if level.camera > 0 else None
-    return render(rng, level, (size, size), count, picture, target, extents, resolution).rows(slice(len(also), None))
+    full = render(rng, level, (size, size), count, picture, target, extents, resolution)
+    return _rows(full, slice(len(also), None))
 
 
 def _scatter_hands(rng: Rng, level: Level, size: tuple[int, int], amounts: list[int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -283,18 +287,21 @@ def _scatter_hands(rng: Rng, level: Level, size: tuple[int, int], amounts: list[
 def render_batch(
     rng: Rng, amounts: list[int], size: tuple[int, int] = (320, 320), level: str | Level = "medium"
 ) -> Rendered:
-    """Whole pictures, `amounts[i]` hands in picture i, fewer where one covers another; size (width, height) px."""
+    """Whole pictures with `amounts[i]` hands in picture i; size (width, height) px.
+
+    Hands of which less than a quarter shows, behind others or things, are drawn and not annotated.
+    """
     level = get_level(level)
     picture, target, extent = _scatter_hands(rng, level, size, amounts)
     result = render(rng, level, size, len(amounts), picture, target, extent)
-    return result.rows(result.shown >= _LEAST_SHOWN)
+    return _rows(result, result.shown >= _LEAST_SHOWN)
 
 
 def render_picture(
     seed: int, size: tuple[int, int] = (640, 480), hands: int = 1, level: str | Level = "medium"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One picture: image (H, W, 3) uint8 BGR, keypoints (hands, 21, 3) x, y px and 0, 1 or 2 as in `Rendered`, boxes
-    (hands, 4) xyxy px.
+    """One picture: image (H, W, 3) uint8 BGR, keypoints (N, 21, 3) x, y px and 0, 1 or 2 as in `Rendered`, boxes
+    (N, 4) xyxy px; N is `hands`, or less where some do not show (`render_batch`).
 
     size (width, height) px. Same seed, same picture.
     """
