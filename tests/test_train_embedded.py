@@ -1,23 +1,30 @@
-"""The script that made the embedded weights: it runs, resumes and repeats."""
+"""The script that made the embedded weights: it runs and repeats, and its losses."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import modelscope_handkp
+from modelscope_handkp.boxes import iou
 from modelscope_handkp.checkpoint import load_weights, read_state_dict
 from modelscope_handkp.config import read_configuration
+from modelscope_handkp.detector import encode_deltas
 from modelscope_handkp.models.pose import build_pose
-
-pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 EMBEDDED = Path(modelscope_handkp.__file__).parent / "embedded"
 BATCH = 32
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The folder of the training script, whose modules import one another by name."""
+    monkeypatch.syspath_prepend(ROOT / "examples" / "embedded")
 
 
 def train(what: str, samples: int, cache: Path, out: Path) -> None:
@@ -29,6 +36,7 @@ def train(what: str, samples: int, cache: Path, out: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_same_seed_same_keypoint_weights(tmp_path):
     states = []
     for name in ("first", "second"):
@@ -40,7 +48,38 @@ def test_same_seed_same_keypoint_weights(tmp_path):
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
+@pytest.mark.slow
 def test_detector_weights_are_written(tmp_path):
     train("detector", 16, tmp_path / "cache", tmp_path / "out")
     state = read_state_dict(tmp_path / "out" / "detection" / "detection_model.pth")
     assert state.keys() == read_state_dict(EMBEDDED / "detection" / "detection_model.pth").keys()
+
+
+def test_box_loss_is_one_minus_giou(scripts):
+    from detection import giou_loss
+
+    rng = np.random.default_rng(0)
+    corners = np.sort(rng.uniform(0, 100, (3, 50, 2, 2)), axis=2) + [[0, 0], [3, 3]]
+    anchors, boxes, goals = corners.reshape(3, 50, 4).astype(np.float32)
+    deltas, target = (torch.from_numpy(encode_deltas(anchors, b)) for b in (boxes, goals))
+    hull = np.concatenate([np.minimum(boxes[:, :2], goals[:, :2]), np.maximum(boxes[:, 2:], goals[:, 2:])], axis=1)
+    overlap = np.diag(iou(boxes, goals))
+    areas = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (boxes, goals, hull)]
+    union = (areas[0] + areas[1]) / (1 + overlap)
+    expected = 1 - overlap + (areas[2] - union) / areas[2]
+    assert (overlap == 0).any() and (overlap > 0.3).any()
+    np.testing.assert_allclose(giou_loss(deltas, target).numpy(), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_one_wild_picture_does_not_make_the_whole_step(scripts):
+    from keypoints import heatmap_losses
+
+    target = torch.rand(2, 21, 24, 24, generator=torch.Generator().manual_seed(0))
+    weight = torch.ones(2, 21, 1)
+    slopes = {}
+    for scale in (1.0, 1000.0):
+        heatmaps = torch.stack([target[1], -target[1] * scale]).requires_grad_()
+        heatmap_losses(heatmaps, target, weight).backward()
+        slopes[scale] = [float(heatmaps.grad[index].norm()) for index in (0, 1)]
+    assert slopes[1.0][0] == slopes[1000.0][0] > 0
+    assert 0 < slopes[1000.0][1] < slopes[1.0][1]

@@ -16,7 +16,7 @@ from store import Store
 from torch import Tensor, nn
 
 from modelscope_handkp.boxes import clip_boxes, iou
-from modelscope_handkp.detector import RGB_MEAN, RGB_STD, encode_deltas
+from modelscope_handkp.detector import DELTA_STDS, MAX_LOG_RATIO, RGB_MEAN, RGB_STD, encode_deltas
 from modelscope_handkp.models.ssdlite import SSDLite, build_detector
 from modelscope_handkp.transforms import NormalizeTensor
 
@@ -27,7 +27,7 @@ SMALLEST_HAND = 10  # px of the input: what is smaller is neither hand nor backg
 KEPT_SHARE = 0.3  # of a hand's box inside the window, below which it is not one of its hands
 POSITIVE, NEAREST, NEAREST_FROM, UNSURE = 0.5, 4, 0.3, 0.35  # IoU of anchors; see `assign`
 NEGATIVES, AT_LEAST = 3, 12  # hard negatives for a positive, and in any picture
-BOX_WEIGHT = 2.0  # of the deltas against the classes
+BOX_WEIGHT = 4.0  # of the boxes against the classes
 FROZEN_FROM = 0.3  # the share of a run after which the first layers stand still: they take half the time of a step
 
 
@@ -111,7 +111,7 @@ def assign(anchors: Array, boxes: Array) -> tuple[Array, Array]:
 
 
 def multibox_loss(network: SSDLite, images: Tensor, label: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy over positives and hard negatives, smooth L1 on the positives' deltas (Liu et al. 2016, SSD).
+    """Cross-entropy over positives and hard negatives (Liu et al. 2016, SSD), and the positives' GIoU.
 
     images (N, 3, S, S); label (N, A) and target (N, A, 4) as `assign` gives them.
     """
@@ -126,5 +126,23 @@ def multibox_loss(network: SSDLite, images: Tensor, label: Tensor, target: Tenso
     order = rank.argsort(1, descending=True).argsort(1)
     wanted = (NEGATIVES * positive.sum(1, keepdim=True)).clamp(min=AT_LEAST)
     hard = (order < wanted) & (label == 0)
-    box = F.smooth_l1_loss(flat_deltas[positive], target[positive], beta=1.0, reduction="sum")
+    box = giou_loss(flat_deltas[positive], target[positive]).sum()
     return ((entropy * (positive | hard)).sum() + BOX_WEIGHT * box) / positive.sum().clamp(min=1)
+
+
+def giou_loss(deltas: Tensor, target: Tensor) -> Tensor:
+    """1 - GIoU (Rezatofighi et al. 2019) of the boxes that two rows of deltas (P, 4) give from the same anchors: (P,).
+
+    Scaling an axis changes no ratio of areas, so each anchor serves as the unit and need not be known.
+    """
+    (low, high), (goal_low, goal_high) = _corners(deltas), _corners(target)
+    shared = (torch.minimum(high, goal_high) - torch.maximum(low, goal_low)).clamp(min=0).prod(1)
+    around = (torch.maximum(high, goal_high) - torch.minimum(low, goal_low)).prod(1)
+    union = (high - low).prod(1) + (goal_high - goal_low).prod(1) - shared
+    return 1 - shared / union + (around - union) / around
+
+
+def _corners(deltas: Tensor) -> tuple[Tensor, Tensor]:
+    scaled = deltas * deltas.new_tensor(DELTA_STDS)
+    half = scaled[:, 2:].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp() / 2
+    return scaled[:, :2] - half, scaled[:, :2] + half

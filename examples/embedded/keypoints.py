@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from modelscope_handkp.boxes import BOX_PADDING, PIXEL_STD
 from modelscope_handkp.hand import NUM_KEYPOINTS
-from modelscope_handkp.models.pose import TopDown, build_pose, heatmap_loss
+from modelscope_handkp.models.pose import TopDown, build_pose
 from modelscope_handkp.synthetic.scene import HIDDEN, OUTSIDE, VISIBLE
 from modelscope_handkp.transforms import NormalizeTensor, build_transforms
 
@@ -23,12 +23,17 @@ LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
 STRIDE = 4
 TEMPERATURE = 10.0  # a peak of 1 on a floor of 0 is the softmax's sure answer
 SQUARED_WEIGHT = 8.0  # of the mean squared error, which the entropy needs to hold a heatmap's floor at 0
+MOST_ENTROPY, MOST_SQUARED = 8.0, 0.5  # a joint's loss above which only its logarithm counts
 HIDDEN_WEIGHT = 0.7
 PATCHED = 0.15
 CUT_CHANCE, CUT = 0.3, 0.4  # crops that a border of the picture runs through, and the most that lies beyond it
 # Less than the configuration has for photographs: the crops are rendered at every angle, as careless boxes cut them.
 SCALE_ROTATION = {"type": "TopDownGetRandomScaleRotation", "rot_factor": 20, "scale_factor": 0.1}
 SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this many pixels
+# The share of a run after which batch norm works with its averages, as it does for those who use the network. With the
+# batch's own statistics a picture unlike the others is tamed; with averages it can grow a thousandfold on its way, and
+# no loss ever showed that.
+FROZEN_FROM = 0.6
 
 
 class KeypointTask:
@@ -61,10 +66,10 @@ class KeypointTask:
         return self._normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
+        if progress >= FROZEN_FROM:
+            self.network.eval()
         images, target, weight = self.batch(places, self.size_at(progress), rng)
-        heatmaps = self.network(images)
-        entropy = position_entropy(heatmaps, target, weight)
-        return entropy + SQUARED_WEIGHT * heatmap_loss(heatmaps, target, weight)
+        return heatmap_losses(self.network(images), target, weight)
 
 
 def initialised(network: TopDown) -> TopDown:
@@ -112,12 +117,20 @@ def _cut(
     return image[:, low[1] : high[1], low[0] : high[0]], moved, np.asarray(center - low, np.float32)
 
 
-def position_entropy(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy over the positions of each heatmap: learns many times faster from scratch than squared errors.
+def heatmap_losses(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy over the positions of each heatmap, and the mean squared error.
 
-    heatmaps, target (N, K, H, W); weight (N, K, 1).
+    The first learns many times faster from scratch, the second holds the floor at 0. heatmaps, target (N, K, H, W);
+    weight (N, K, 1).
     """
     share = target.flatten(2)
     share = share / share.sum(-1, keepdim=True).clamp(min=1e-6)
-    entropy = -(share * F.log_softmax(heatmaps.flatten(2) * TEMPERATURE, -1)).sum(-1)
-    return (entropy * weight[..., 0]).sum() / weight.sum().clamp(min=1)
+    entropy = -(share * F.log_softmax(heatmaps.flatten(2) * TEMPERATURE, -1)).sum(-1, keepdim=True)
+    squared = (heatmaps - target).square().flatten(2).mean(-1, keepdim=True)
+    mean_entropy = (_capped(entropy, MOST_ENTROPY) * weight).sum() / weight.sum().clamp(min=1)
+    return mean_entropy + SQUARED_WEIGHT * (_capped(squared, MOST_SQUARED) * weight).mean()
+
+
+def _capped(loss: Tensor, most: float) -> Tensor:
+    """`loss`, or above `most` its logarithm with the same slope there: one picture gone wild is not all of a step."""
+    return torch.where(loss < most, loss, most * (1 + (loss.clamp(min=most) / most).log()))

@@ -14,6 +14,7 @@ from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_b
 CROPS, PICTURES = 32, 8  # in one chunk
 MAX_HANDS = 10
 STRONG_CAST = 0.3  # of the pictures have one, as under a vivid sky: it must not pull the heatmaps below 0
+GREY = 0.1  # of the pictures have no colour at all
 # Shares of the levels; the third is hard without its most hopeless pictures.
 LEVELS = (
     (0.30, replace(EASY, hand_px=(60.0, 320.0), light=0.5, pose=0.8, dress=0.5)),
@@ -65,7 +66,8 @@ def recolored(rng: np.random.Generator, images: Tensor) -> Tensor:
     cast = torch.from_numpy(np.where(rng.random((len(images), 1, 1, 1)) < STRONG_CAST, 4.0, 1.0)).float()
     images = images * (1 + normal(0.07, 3) * cast + normal(0.15)) + normal(0.05)
     grey = images.mean(1, keepdim=True)
-    images = grey + (images - grey) * (1 + normal(0.2)).clamp(0, 2)
+    saturation = (1 + normal(0.3)).clamp(0, 2.5) * torch.from_numpy(rng.random((len(images), 1, 1, 1)) >= GREY)
+    images = grey + (images - grey) * saturation
     return images.clamp(0, 1) ** normal(0.15).exp()
 
 
