@@ -48,6 +48,13 @@ def test_keypoints_of_easy_hands(estimator, pictures):
     assert pck(distances(found, joints, joints[..., 2]), xyxy_to_xywh(boxes)) >= PCK
 
 
+@pytest.mark.parametrize("cast", [(1.6, 1.0, 0.4), (0.4, 1.0, 1.6), (1.6, 0.4, 1.6), (0.3, 1.6, 0.6)])
+def test_vivid_colours_do_not_blow_up_the_heatmaps(estimator, pictures, cast):
+    vivid = [np.clip(image * np.array(cast), 0, 255).astype(np.uint8) for image, _, _ in pictures]
+    scores = [estimator(image, boxes=box).keypoints[..., 2] for image, (_, _, box) in zip(vivid, pictures)]
+    assert np.min(np.mean(scores, axis=-1)) > 0.2 and np.max(scores) < 1.5
+
+
 def test_finds_easy_hands(estimator, pictures):
     found = [iou(box, estimator(image).boxes).max(initial=0.0) > 0.5 for image, _, box in pictures]
     assert np.mean(found) >= RECALL
