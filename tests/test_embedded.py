@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import modelscope_handkp
 from modelscope_handkp import HandEstimator
 from modelscope_handkp.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.checkpoint import load_weights, read_state_dict
 from modelscope_handkp.config import read_configuration
 from modelscope_handkp.metrics import distances, pck
-from modelscope_handkp.synthetic import render_picture
+from modelscope_handkp.models.pose import build_pose
+from modelscope_handkp.synthetic import Rng, render_crops, render_picture
+from modelscope_handkp.transforms import NormalizeTensor
 
 FOLDER = Path(modelscope_handkp.__file__).parent / "embedded"
 SEED = 9_100_000
@@ -39,6 +43,19 @@ def test_configuration_names_this_plugin_and_agrees_with_itself():
     width, height = config["data_cfg"]["image_size"]
     assert config["data_cfg"]["heatmap_size"] == [width // 4, height // 4]
     assert config["dataset"]["train"]["data_source"]["data_cfg"]["image_size"] == [width, height]
+
+
+def test_fine_tuning_begins_where_the_weights_are():
+    """Batch norm's averages are those of its inputs: with a batch's own statistics the answers stay much the same."""
+    config = read_configuration(FOLDER)
+    network = build_pose(config["model"])
+    load_weights(network, read_state_dict(FOLDER / "pytorch_model.pt"), FOLDER)
+    crops = render_crops(Rng(SEED), 32, config["data_cfg"]["image_size"][0], "medium").images
+    normalise = next(block for block in config["test_pipeline"] if block["type"] == "NormalizeTensor")
+    images = NormalizeTensor(normalise["mean"], normalise["std"])({"img": crops})["img"]
+    with torch.no_grad():
+        shipped, tuned = network.eval()(images), network.train()(images)
+    assert float((tuned - shipped).abs().mean()) < 0.3 * float(shipped.abs().mean())
 
 
 def test_keypoints_of_easy_hands(estimator, pictures):
