@@ -59,7 +59,8 @@ def test_box_loss_is_one_minus_giou(scripts):
     from detection import giou_loss
 
     rng = np.random.default_rng(0)
-    corners = np.sort(rng.uniform(0, 100, (3, 50, 2, 2)), axis=2) + [[0, 0], [3, 3]]
+    corners = np.sort(rng.uniform(0, 100, (3, 50, 2, 2)), axis=2)
+    corners[:, :, 1] += 3  # no box without an area
     anchors, boxes, goals = corners.reshape(3, 50, 4).astype(np.float32)
     deltas, target = (torch.from_numpy(encode_deltas(anchors, b)) for b in (boxes, goals))
     hull = np.concatenate([np.minimum(boxes[:, :2], goals[:, :2]), np.maximum(boxes[:, 2:], goals[:, 2:])], axis=1)
