@@ -55,8 +55,8 @@ def test_detector_weights_are_written(tmp_path):
     assert state.keys() == read_state_dict(EMBEDDED / "detection" / "detection_model.pth").keys()
 
 
-def test_box_loss_is_one_minus_giou(scripts):
-    from detection import giou_loss
+def test_overlap_and_gap_of_boxes_in_deltas(scripts):
+    from detection import overlap_and_gap
 
     rng = np.random.default_rng(0)
     corners = np.sort(rng.uniform(0, 100, (3, 50, 2, 2)), axis=2)
@@ -67,9 +67,45 @@ def test_box_loss_is_one_minus_giou(scripts):
     overlap = np.diag(iou(boxes, goals))
     areas = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (boxes, goals, hull)]
     union = (areas[0] + areas[1]) / (1 + overlap)
-    expected = 1 - overlap + (areas[2] - union) / areas[2]
     assert (overlap == 0).any() and (overlap > 0.3).any()
-    np.testing.assert_allclose(giou_loss(deltas, target).numpy(), expected, rtol=1e-3, atol=1e-4)
+    shared, gap = overlap_and_gap(deltas, target)
+    np.testing.assert_allclose(shared.numpy(), overlap, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(gap.numpy(), (areas[2] - union) / areas[2], rtol=1e-3, atol=1e-4)
+
+
+def test_the_best_box_of_a_hand_gets_the_best_score(scripts):
+    """Two positives with equal scores: that of the exact box rises, that of the loose box falls."""
+    from detection import multibox_loss
+
+    logits = torch.full((1, 2, 1, 2), 2.0)
+    logits[:, 1] = 0.0
+    logits.requires_grad_()
+    deltas = torch.zeros(1, 4, 1, 2)
+    label, target = torch.ones(1, 2), torch.tensor([[[0.0, 0, 0, 0], [5.0, 5.0, 0, 0]]])
+    multibox_loss(lambda images: ([logits], [deltas]), torch.zeros(1, 3, 8, 8), label, target).backward()
+    exact, loose = -logits.grad[0, 0, 0]
+    assert exact > 0 > loose
+
+
+def test_heatmaps_fall_where_there_is_no_hand_and_only_there(scripts):
+    from keypoints import heatmap_losses
+
+    target, weight = torch.zeros(2, 21, 24, 24), torch.zeros(2, 21, 1)
+    target[0, :, 12, 12], weight[0] = 1, 1
+    heatmaps = torch.full((2, 21, 24, 24), 0.0)
+    heatmaps[:, :, 12, 12] = 0.5
+    heatmaps.requires_grad_()
+    heatmap_losses(heatmaps, target, weight).backward()
+    assert (heatmaps.grad[0, :, 12, 12] < 0).all() and (heatmaps.grad[1, :, 12, 12] > 0).all()
+
+
+def test_some_crops_are_beside_the_hands(scripts):
+    from pictures import CROPS, EMPTY, crops
+
+    chunks = [crops(3, chunk, 32) for chunk in range(12)]
+    assert all(images.shape == (CROPS, 3, 32, 32) and keypoints.shape == (CROPS, 21, 3) for images, keypoints in chunks)
+    empty = [not keypoints[..., 2].any() for _, keypoints in chunks]
+    assert any(empty) and np.mean(empty) < 5 * EMPTY
 
 
 def test_one_wild_picture_does_not_make_the_whole_step(scripts):

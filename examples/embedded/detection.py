@@ -28,7 +28,9 @@ KEPT_SHARE = 0.3  # of a hand's box inside the window, below which it is not one
 POSITIVE, NEAREST, NEAREST_FROM, UNSURE = 0.5, 4, 0.3, 0.35  # IoU of anchors; see `assign`
 NEGATIVES, AT_LEAST = 3, 12  # hard negatives for a positive, and in any picture
 BOX_WEIGHT = 4.0  # of the boxes against the classes
-FROZEN_FROM = 0.3  # the share of a run after which the first layers stand still: they take half the time of a step
+# The share of a run after which the first layers stand still, which take half the time of a step, and batch norm works
+# with its averages, as it does for those who use the network.
+FROZEN_FROM = 0.3
 
 
 class DetectionTask:
@@ -42,8 +44,9 @@ class DetectionTask:
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
         if progress >= FROZEN_FROM:
-            for layer in (self.network.backbone.conv1, self.network.backbone.layer1, self.network.backbone.layer2):
-                layer.eval().requires_grad_(False)
+            backbone = self.network.eval().backbone
+            for layer in (backbone.conv1, backbone.layer1, backbone.layer2):
+                layer.requires_grad_(False)
         drawn = [window(self.store.images[place], self.store.labels[place], self.size, rng) for place in places]
         images = torch.from_numpy(np.stack([image for image, _ in drawn])).permute(0, 3, 1, 2).float() / 255
         images = self._normalise({"img": recolored(rng, images)})["img"].contiguous(memory_format=torch.channels_last)
@@ -113,25 +116,31 @@ def assign(anchors: Array, boxes: Array) -> tuple[Array, Array]:
 def multibox_loss(network: SSDLite, images: Tensor, label: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy over positives and hard negatives (Liu et al. 2016, SSD), and the positives' GIoU.
 
-    images (N, 3, S, S); label (N, A) and target (N, A, 4) as `assign` gives them.
+    A positive's class is not 1 but the root of the IoU that its box has by now, so that the best box of a hand has the
+    best score (after Li et al. 2020, Generalized Focal Loss). images (N, 3, S, S); label (N, A) and target (N, A, 4) as
+    `assign` gives them.
     """
     count = len(images)
     logits, deltas = network(images)
     flat_logits = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 2) for x in logits], 1)
     flat_deltas = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 4) for x in deltas], 1)
     positive = label == 1
-    entropy = F.cross_entropy(flat_logits.flatten(0, 1), (~positive).long().flatten(), reduction="none")
-    entropy = entropy.reshape(count, -1)
+    overlap, gap = overlap_and_gap(flat_deltas[positive], target[positive])
+    quality = torch.zeros_like(label)
+    quality[positive] = overlap.detach().sqrt()
+    hand, background = F.log_softmax(flat_logits, -1).unbind(-1)
+    entropy = -(quality * hand + (1 - quality) * background)
     rank = torch.where(label == 0, entropy.detach(), torch.full_like(entropy, -1.0))
     order = rank.argsort(1, descending=True).argsort(1)
     wanted = (NEGATIVES * positive.sum(1, keepdim=True)).clamp(min=AT_LEAST)
     hard = (order < wanted) & (label == 0)
-    box = giou_loss(flat_deltas[positive], target[positive]).sum()
+    box = (1 - overlap + gap).sum()  # 1 - GIoU
     return ((entropy * (positive | hard)).sum() + BOX_WEIGHT * box) / positive.sum().clamp(min=1)
 
 
-def giou_loss(deltas: Tensor, target: Tensor) -> Tensor:
-    """1 - GIoU (Rezatofighi et al. 2019) of the boxes that two rows of deltas (P, 4) give from the same anchors: (P,).
+def overlap_and_gap(deltas: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU (P,) of the boxes that two rows of deltas (P, 4) give from the same anchors, and the share of the box around
+    both that neither covers (P,); their difference is the GIoU (Rezatofighi et al. 2019).
 
     Scaling an axis changes no ratio of areas, so each anchor serves as the unit and need not be known.
     """
@@ -139,7 +148,7 @@ def giou_loss(deltas: Tensor, target: Tensor) -> Tensor:
     shared = (torch.minimum(high, goal_high) - torch.maximum(low, goal_low)).clamp(min=0).prod(1)
     around = (torch.maximum(high, goal_high) - torch.minimum(low, goal_low)).prod(1)
     union = (high - low).prod(1) + (goal_high - goal_low).prod(1) - shared
-    return 1 - shared / union + (around - union) / around
+    return shared / union, (around - union) / around
 
 
 def _corners(deltas: Tensor) -> tuple[Tensor, Tensor]:

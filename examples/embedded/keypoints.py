@@ -23,6 +23,7 @@ LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
 STRIDE = 4
 TEMPERATURE = 10.0  # a peak of 1 on a floor of 0 is the softmax's sure answer
 SQUARED_WEIGHT = 8.0  # of the mean squared error, which the entropy needs to hold a heatmap's floor at 0
+EMPTY_WEIGHT = 64.0  # of the mean squared heatmap where there is no hand: its peaks say whether there is one
 MOST_ENTROPY, MOST_SQUARED = 8.0, 0.5  # a joint's loss above which only its logarithm counts
 HIDDEN_WEIGHT = 0.7
 PATCHED = 0.15
@@ -120,15 +121,17 @@ def _cut(
 def heatmap_losses(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Cross-entropy over the positions of each heatmap, and the mean squared error.
 
-    The first learns many times faster from scratch, the second holds the floor at 0. heatmaps, target (N, K, H, W);
-    weight (N, K, 1).
+    The first learns many times faster from scratch, the second holds the floor at 0, and all of a heatmap where there
+    is no hand: where no keypoint of the crop has a weight. heatmaps, target (N, K, H, W); weight (N, K, 1).
     """
     share = target.flatten(2)
     share = share / share.sum(-1, keepdim=True).clamp(min=1e-6)
     entropy = -(share * F.log_softmax(heatmaps.flatten(2) * TEMPERATURE, -1)).sum(-1, keepdim=True)
-    squared = (heatmaps - target).square().flatten(2).mean(-1, keepdim=True)
+    squared = _capped((heatmaps - target).square().flatten(2).mean(-1, keepdim=True), MOST_SQUARED)
     mean_entropy = (_capped(entropy, MOST_ENTROPY) * weight).sum() / weight.sum().clamp(min=1)
-    return mean_entropy + SQUARED_WEIGHT * (_capped(squared, MOST_SQUARED) * weight).mean()
+    empty = (weight.sum((1, 2)) == 0).float()
+    on_empty = (squared.mean((1, 2)) * empty).sum() / empty.sum().clamp(min=1)
+    return mean_entropy + SQUARED_WEIGHT * (squared * weight).mean() + EMPTY_WEIGHT * on_empty
 
 
 def _capped(loss: Tensor, most: float) -> Tensor:

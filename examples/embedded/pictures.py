@@ -9,10 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modelscope_handkp.boxes import iou
+from modelscope_handkp.hand import NUM_KEYPOINTS
 from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_batch, render_crops
+from modelscope_handkp.synthetic.scene import OUTSIDE
 
 CROPS, PICTURES = 32, 8  # in one chunk
+EMPTY = 0.1  # of the chunks of crops are windows beside the hands: there the heatmaps must stay at 0
+WINDOW, WINDOW_TRIES = (0.15, 0.8), 16  # of a picture's side; tries to find one that no hand touches
 MAX_HANDS = 10
+WHOLE = 256  # px of the pictures that such windows are cut from
 STRONG_CAST = 0.3  # of the pictures have one, as under a vivid sky: it must not pull the heatmaps below 0
 GREY = 0.1  # of the pictures have no colour at all
 # Shares of the levels; the third is hard without its most hopeless pictures.
@@ -34,10 +40,28 @@ def chunk_rng(seed: int, chunk: int) -> Rng:
 
 
 def crops(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
-    """Chunk `chunk` of the stream: crops (32, 3, S, S) and keypoints (32, 21, 3) in their pixels."""
-    level = pick_level(np.random.default_rng((seed, chunk)))
+    """Chunk `chunk` of the stream: crops (32, 3, S, S) and keypoints (32, 21, 3) in their pixels, or crops without."""
+    draw = np.random.default_rng((seed, chunk))
+    level = pick_level(draw)
+    if draw.random() < EMPTY:
+        return _beside_hands(draw, *pictures(seed, chunk, WHOLE), size)
     result = render_crops(chunk_rng(seed, chunk), CROPS, size, level)
     return result.images, result.keypoints
+
+
+def _beside_hands(draw: np.random.Generator, images: Tensor, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Windows of whole pictures, those of several tries that hands touch least; no keypoint is in them."""
+    found = []
+    for index in np.repeat(np.arange(PICTURES), CROPS // PICTURES):
+        hands = boxes[index][~boxes[index, :, 0].isnan()].numpy()
+        side = draw.uniform(*WINDOW, (WINDOW_TRIES, 1)) * WHOLE
+        corner = draw.uniform(0, WHOLE - side, (WINDOW_TRIES, 2))
+        windows = np.concatenate([corner, corner + side], axis=1).round().astype(int)
+        touched = iou(windows.astype(np.float32), hands).sum(axis=1)
+        left, top, right, bottom = windows[touched.argmin()]
+        part = images[None, index, :, top:bottom, left:right]
+        found.append(F.interpolate(part, size=(size, size), mode="bilinear", align_corners=False, antialias=True))
+    return torch.cat(found), torch.full((CROPS, NUM_KEYPOINTS, 3), float(OUTSIDE))
 
 
 def pictures(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
