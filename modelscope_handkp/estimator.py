@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from .boxes import Array, as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
 from .checkpoint import load_weights, read_state_dict
 from .codec import HeatmapCodec
-from .config import block, read_configuration, require
+from .config import block, read_configuration, require, require_number
+from .confirm import confirm
 from .detector import HandDetector
 from .errors import ConfigError, InputError, MissingFileError
 from .hands import Hands
@@ -29,6 +30,7 @@ from .transforms import Sample, build_transforms
 logger = logging.getLogger(__name__)
 
 Detector = Callable[[Picture], tuple[ArrayLike, ArrayLike]]
+Waiting = tuple[Array, Array, float | None]  # a picture's boxes, their scores, and the threshold for `confirm`, if any
 WEIGHT_FILES = ("pytorch_model.pt", "pytorch_model.bin")
 DEFAULT_BATCH_SIZE = 32
 
@@ -38,7 +40,8 @@ class HandEstimator:
 
     Args:
         pose: the keypoint network, weights loaded; it stays as it is.
-        config: a ModelScope configuration: ``data_cfg``, ``test_pipeline`` and ``model.test_cfg`` are read.
+        config: a ModelScope configuration: ``data_cfg``, ``test_pipeline`` and ``model.test_cfg`` are read. Ours alone
+            is ``model.test_cfg.hand_threshold``: detected hands are those that `confirm` leaves.
         detector: image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,); None takes the whole picture as one hand.
         batch_size: crops that go through the network at once; with the flip test as many mirrored ones go along.
         device: of the network.
@@ -68,6 +71,9 @@ class HandEstimator:
             kernel=test_cfg.get("modulate_kernel", HeatmapCodec.kernel),
         )
         self._transform = build_transforms(require(config, "test_pipeline"))
+        self._hand_threshold = None
+        if "hand_threshold" in test_cfg:
+            self._hand_threshold = require_number(test_cfg, "hand_threshold", 0, 1)
         self._method = "heatmaps_flip_averaged" if test_cfg.get("flip_test", True) else "__call__"
         self._network = Network(pose, device)
         self._try_out()
@@ -117,13 +123,13 @@ class HandEstimator:
 
     def stream(self, images: Iterable[Any], boxes: Iterable[Any] | None = None) -> Iterator[Hands]:
         """`Hands` of each picture in turn; pictures are read as they are needed, crops of several share a batch."""
-        waiting: deque[tuple[Array, Array]] = deque()  # boxes and scores of pictures without all their keypoints
+        waiting: deque[Waiting] = deque()  # for their keypoints
         crops: list[Sample] = []
         keypoints: list[Array] = []
         for image, given in zip(images, repeat(None) if boxes is None else boxes):
             picture = load_image(image)
-            found, scores = self._find(picture, given)
-            waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores))
+            found, scores, threshold = self._find(picture, given)
+            waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores, threshold))
             for crop in self._crop(picture, found):
                 crops.append(crop)
                 if len(crops) == self.batch_size:
@@ -154,13 +160,13 @@ class HandEstimator:
                 f"data_cfg.heatmap_size is {list(self._codec.heatmap_size)}, the network gives {[width, height]}."
             )
 
-    def _find(self, picture: Picture, given: Any) -> tuple[Array, Array]:
-        """Boxes as given, as detected, or the whole picture; and their scores."""
+    def _find(self, picture: Picture, given: Any) -> Waiting:
+        """Boxes as given, as detected, or the whole picture; only detected ones are to be confirmed."""
         if given is None and self.detector is not None:
-            return _checked(self.detector(picture))
+            return (*_checked(self.detector(picture)), self._hand_threshold)
         height, width = picture.shape[:2]
         boxes = as_boxes([0, 0, width, height] if given is None else given)
-        return boxes, np.ones(len(boxes), np.float32)
+        return boxes, np.ones(len(boxes), np.float32), None
 
     def _crop(self, picture: Picture, boxes: Array) -> Iterator[Sample]:
         """A network input ``img`` (3, H, W) for each box, with the crop's ``center`` and ``scale``."""
@@ -193,12 +199,13 @@ def _checked(answer: Any) -> tuple[Array, Array]:
     return boxes, confidence
 
 
-def _finished(waiting: deque[tuple[Array, Array]], keypoints: list[Array]) -> Iterator[Hands]:
+def _finished(waiting: deque[Waiting], keypoints: list[Array]) -> Iterator[Hands]:
     """The pictures at the front whose keypoints are all there, taken out of both lists."""
     while waiting and len(waiting[0][0]) <= len(keypoints):
-        boxes, scores = waiting.popleft()
+        boxes, scores, threshold = waiting.popleft()
         if len(boxes):
-            yield Hands(np.stack(keypoints[: len(boxes)]), boxes, scores)
+            hands = Hands(np.stack(keypoints[: len(boxes)]), boxes, scores)
+            yield hands if threshold is None else confirm(hands, threshold)
         else:
             yield Hands.empty()
         del keypoints[: len(boxes)]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
 from modelscope_handkp.boxes import box_to_center_scale, xyxy_to_xywh
+from modelscope_handkp.confirm import confirm
 from modelscope_handkp.errors import (
     CheckpointError,
     ConfigError,
@@ -105,6 +106,25 @@ def test_keypoints_lie_in_the_crop_of_their_box(tiny_dir: Callable[..., Path]) -
         center, scale = box_to_center_scale(xyxy_to_xywh(box))
         half = scale * 200 / 2 * (1 + 2 / 16)  # and a heatmap pixel of (-1, -1)
         assert (np.abs(keypoints[:, :2] - center) <= half + 1e-3).all()
+
+
+def test_detected_hands_are_confirmed_and_given_ones_kept(
+    estimator: HandEstimator, tiny_dir: Callable[..., Path]
+) -> None:
+    images = [picture(i, count) for i, count in enumerate([6, 0, 1, 7])]
+    every = estimator(images)
+    products = [hands.scores * hands.keypoints[..., 2].mean(axis=1) for hands in every]
+    threshold = float(np.median(np.concatenate(products)))
+
+    def strict(config: dict[str, Any]) -> None:
+        config["model"]["test_cfg"]["hand_threshold"] = threshold
+
+    some = HandEstimator.from_pretrained(tiny_dir(edit=strict), "cpu", batch_size=4, detector=detect)
+    answers = some(images)
+    assert 0 < sum(map(len, answers)) < sum(map(len, every))
+    for image, hands, all_hands in zip(images, answers, every):
+        assert_same(hands, confirm(all_hands, threshold))
+        assert_same(some(image, boxes=detect(image)[0]), estimator(image, boxes=detect(image)[0]))
 
 
 COUNTS = [1, 0, 2, 5, 0, 0, 1, 7, 0]
@@ -358,6 +378,8 @@ SETTINGS = [
     ("model.test_cfg.post_process", "megvii", "megvii"),
     ("model.test_cfg.modulate_kernel", "11", "modulate_kernel"),
     ("model.test_cfg.use_udp", True, "use_udp"),
+    ("model.test_cfg.hand_threshold", "0.3", "hand_threshold.*0.3"),
+    ("model.test_cfg.hand_threshold", float("nan"), "hand_threshold"),
     ("model.backbone.extra.upsample", {"mode": "magic"}, "do not fit"),
     ("model.backbone.extra.stage1.num_channels", [10**9], "stage1 would have"),
     ("model", [], "model"),

@@ -1,0 +1,35 @@
+"""Whether a detected box is a hand, and of its own: the keypoints know better than the detector."""
+
+import numpy as np
+
+from .boxes import Array
+from .hands import Hands
+
+SAME_DISTANCE = 0.2  # of the smaller box's longer side: joints nearer than that are at one place, as for PCK@0.2
+SAME_SHARE = 0.3  # of the joints at one place: two boxes about one hand
+
+
+def confirm(hands: Hands, threshold: float) -> Hands:
+    """The hands that their keypoints bear out, in their order.
+
+    Heatmaps stay low where there is no hand, so a hand must have a score of `threshold` after it is multiplied with the
+    mean score of its keypoints (the score of a person in COCO's keypoint evaluation of top-down networks). Where two
+    hands have `SAME_SHARE` of their joints at one place, the one with the higher mean stays: it has the better box.
+    """
+    means = hands.keypoints[..., 2].mean(axis=1)
+    sides = (hands.boxes[:, 2:] - hands.boxes[:, :2]).max(axis=1, initial=0)
+    kept: list[int] = []
+    for index in np.argsort(-means, kind="stable"):
+        if hands.scores[index] * means[index] < threshold:
+            continue
+        near = SAME_DISTANCE * np.minimum(sides[kept], sides[index])
+        if (_share(hands.keypoints[kept], hands.keypoints[index], near) < SAME_SHARE).all():
+            kept.append(int(index))
+    kept.sort()
+    return Hands(hands.keypoints[kept], hands.boxes[kept], hands.scores[kept])
+
+
+def _share(others: Array, keypoints: Array, near: Array) -> Array:
+    """The share of joints (N,) of `others` (N, 21, 3) that are less than `near` (N,) px from those of `keypoints`."""
+    distance = np.linalg.norm(others[..., :2] - keypoints[:, :2], axis=-1)
+    return np.asarray((distance < near[:, None]).mean(axis=1), np.float32)
