@@ -2,8 +2,9 @@
 
     python examples/embedded/ingredients.py [--crops 4000] [--samples 12800] [--processes 2]
 
-Each row adds one ingredient to those above it and trains the embedded keypoint network from the same random weights
-for the same number of samples, at 64 pixels. Measured on crops of the level "hard" and of another seed.
+Each row adds one ingredient to those above it and trains the embedded keypoint network for the same number of samples,
+at 64 pixels, from the same weights: those after as many samples of plain pictures, which teach the beginning faster
+than any others. Measured on crops of the level "hard" and of another seed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from modelscope_handkp.synthetic import HARD, Level, render_crops
 
 SIZE, BATCH, LEARNING_RATE = 64, 32, 2e-3
 KERNEL = 5  # of DARK, px: a peak in these small heatmaps is narrower than in the hosted model's
-TRAINING_SEED, MEASURING_SEED = 1, 9_500_000
+PLAIN_SEED, TRAINING_SEED, MEASURING_SEED = 1, 2, 9_500_000
 MEASURED_CROPS = 960
 SPAWN = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
 
@@ -80,19 +81,25 @@ def hard_crops(folder: Path) -> Store:
     return Store(folder / "hard", MEASURED_CROPS, SIZE, LABELS)
 
 
-def train_on(level: Level, folder: Path, crops: int, samples: int) -> float:
-    """PCK@0.2 on hard crops after training on `level`."""
+def train_on(
+    level: Level, seed: int, start: Path | None, out: Path | None, *, folder: Path, crops: int, samples: int
+) -> float:
+    """PCK@0.2 on hard crops after training on `level`, from the weights `start`; `out` takes the new ones."""
     torch.set_num_threads(1)
-    torch.manual_seed(TRAINING_SEED)
+    torch.manual_seed(seed)
     config = read_configuration(EMBEDDED)
     config["data_cfg"]["image_size"] = [SIZE, SIZE]
     store = Store(Path(tempfile.mkdtemp(dir=folder)), crops + CROPS, SIZE, LABELS)
     with torch.no_grad():
-        fill(store, level, TRAINING_SEED, crops)
+        fill(store, level, seed, crops)
     task = KeypointTask(config, store)
     training = Training(task, lambda rng, _: rng.integers(0, crops, BATCH), samples=samples, batch=BATCH,
-                        lr=LEARNING_RATE, seed=TRAINING_SEED)  # fmt: skip
+                        lr=LEARNING_RATE, seed=seed)  # fmt: skip
+    if start is not None:
+        training.start_from(start)
     training.run()
+    if out is not None:
+        torch.save(training.average.network.state_dict(), out)
     with torch.no_grad():
         return network_pck(task, training.average.network, hard_crops(folder))
 
@@ -109,8 +116,11 @@ def main() -> None:
         with torch.no_grad():
             fill(hard_crops(folder), HARD, MEASURING_SEED, MEASURED_CROPS)
         train = partial(train_on, folder=folder, crops=args.crops, samples=args.samples)
-        results = list(tqdm(pool.map(train, rows.values()), total=len(rows), unit="row"))
-    print("\nPCK@0.2 on hard crops")
+        plain = folder / "plain.pt"
+        begun = pool.submit(train, PLAIN, PLAIN_SEED, None, plain).result()
+        row = partial(train, seed=TRAINING_SEED, start=plain, out=None)
+        results = list(tqdm(pool.map(row, rows.values()), total=len(rows), unit="row"))
+    print(f"\nPCK@0.2 on hard crops; {begun:.3f} where the rows begin")
     for name, value in zip(rows, results):
         print(f"{value:6.3f}  {name}")
 
