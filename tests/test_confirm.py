@@ -21,11 +21,15 @@ def hands(*rows: tuple[np.ndarray, np.ndarray], scores: list[float]) -> Hands:
     return Hands(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]), np.array(scores, np.float32))
 
 
-def test_score_times_mean_keypoint_score_decides() -> None:
-    found = hands(hand(0, 0.5), hand(500, 0.2), hand(1000, 0.9), scores=[0.5, 0.9, 0.1])
-    np.testing.assert_array_equal(confirm(found, 0.2).scores, np.float32([0.5]))
-    assert len(confirm(found, 0.0)) == 3
-    assert len(confirm(found, 0.3)) == 0
+def test_root_of_the_score_times_mean_keypoint_score_decides() -> None:
+    found = hands(hand(0, 0.5), hand(500, 0.2), hand(1000, 0.9), scores=[0.49, 0.81, 0.04])  # 0.35, 0.18, 0.18
+    np.testing.assert_array_equal(confirm(found, 0.2).scores, np.float32([0.49]))
+    assert len(confirm(found, 0.17)) == len(confirm(found, 0.0)) == 3
+    assert len(confirm(found, 0.36)) == 0
+
+
+def test_scores_of_a_detector_that_gives_logits_do_not_fail() -> None:
+    assert len(confirm(hands(hand(0, 0.5), hand(500, 0.5), scores=[-3.0, 7.0]), 0.2)) == 1
 
 
 def test_of_two_boxes_about_one_hand_the_one_with_better_keypoints_stays() -> None:

@@ -113,7 +113,7 @@ def test_detected_hands_are_confirmed_and_given_ones_kept(
 ) -> None:
     images = [picture(i, count) for i, count in enumerate([6, 0, 1, 7])]
     every = estimator(images)
-    products = [hands.scores * hands.keypoints[..., 2].mean(axis=1) for hands in every]
+    products = [np.sqrt(hands.scores) * hands.keypoints[..., 2].mean(axis=1) for hands in every]
     threshold = float(np.median(np.concatenate(products)))
 
     def strict(config: dict[str, Any]) -> None:
