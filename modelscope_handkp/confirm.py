@@ -5,6 +5,7 @@ import numpy as np
 from .boxes import Array
 from .hands import Hands
 
+SCORE_POWER = 0.25  # of a box score in what confirms a hand: the network that sees the crop knows better
 SAME_DISTANCE = 0.2  # of the smaller box's longer side: joints nearer than that are at one place, as for PCK@0.2
 SAME_SHARE = 0.3  # of the joints at one place: two boxes about one hand
 
@@ -12,13 +13,13 @@ SAME_SHARE = 0.3  # of the joints at one place: two boxes about one hand
 def confirm(hands: Hands, threshold: float) -> Hands:
     """The hands that their keypoints bear out, in their order.
 
-    Heatmaps stay low where there is no hand, so the root of a hand's score times the mean score of its keypoints must
-    reach `threshold`. (COCO's evaluations of top-down networks take the score itself; with the root more hands and as
-    few false ones stay, since the network that sees the crop knows better.) Where two hands have `SAME_SHARE` of their
-    joints at one place, the one with the higher mean stays: it has the better box.
+    Heatmaps stay low where there is no hand, so a hand's score ** `SCORE_POWER` times the mean score of its keypoints
+    must reach `threshold`. (COCO's evaluations of top-down networks take the score itself; the lower power leaves more
+    hands and as few false ones.) Where two hands have `SAME_SHARE` of their joints at one place, the one with the
+    higher mean stays: it has the better box.
     """
     means = hands.keypoints[..., 2].mean(axis=1)
-    confidence = np.sqrt(np.clip(hands.scores, 0, None)) * means
+    confidence = np.clip(hands.scores, 0, None) ** SCORE_POWER * means
     sides = (hands.boxes[:, 2:] - hands.boxes[:, :2]).max(axis=1, initial=0)
     kept: list[int] = []
     for index in np.argsort(-means, kind="stable"):

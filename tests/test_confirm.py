@@ -21,11 +21,10 @@ def hands(*rows: tuple[np.ndarray, np.ndarray], scores: list[float]) -> Hands:
     return Hands(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]), np.array(scores, np.float32))
 
 
-def test_root_of_the_score_times_mean_keypoint_score_decides() -> None:
-    found = hands(hand(0, 0.5), hand(500, 0.2), hand(1000, 0.9), scores=[0.49, 0.81, 0.04])  # 0.35, 0.18, 0.18
-    np.testing.assert_array_equal(confirm(found, 0.2).scores, np.float32([0.49]))
-    assert len(confirm(found, 0.17)) == len(confirm(found, 0.0)) == 3
-    assert len(confirm(found, 0.36)) == 0
+def test_fourth_root_of_the_score_times_mean_keypoint_score_decides() -> None:
+    found = hands(hand(0, 0.5), hand(500, 0.2), hand(1000, 0.9), scores=[0.2401, 0.6561, 0.0001])  # 0.35, 0.18, 0.09
+    np.testing.assert_array_equal(confirm(found, 0.2).scores, np.float32([0.2401]))
+    assert [len(confirm(found, threshold)) for threshold in (0.0, 0.17, 0.34, 0.36)] == [3, 2, 1, 0]
 
 
 def test_scores_of_a_detector_that_gives_logits_do_not_fail() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
 from modelscope_handkp.boxes import box_to_center_scale, xyxy_to_xywh
-from modelscope_handkp.confirm import confirm
+from modelscope_handkp.confirm import SCORE_POWER, confirm
 from modelscope_handkp.errors import (
     CheckpointError,
     ConfigError,
@@ -113,7 +113,7 @@ def test_detected_hands_are_confirmed_and_given_ones_kept(
 ) -> None:
     images = [picture(i, count) for i, count in enumerate([6, 0, 1, 7])]
     every = estimator(images)
-    products = [np.sqrt(hands.scores) * hands.keypoints[..., 2].mean(axis=1) for hands in every]
+    products = [hands.scores**SCORE_POWER * hands.keypoints[..., 2].mean(axis=1) for hands in every]
     threshold = float(np.median(np.concatenate(products)))
 
     def strict(config: dict[str, Any]) -> None:
