@@ -13,7 +13,7 @@ import torch
 
 from modelscope_handkp.synthetic import LEVELS, Rng, render_batch, render_crops
 
-CROP, PICTURE = 96, 256  # pixels: what the embedded networks are trained on
+CROP, PICTURE = 128, 256  # pixels: what the embedded networks are trained on
 CROPS = 32  # in a batch
 HANDS = [0, 1, 1, 1, 2, 2, 3, 5]  # in the pictures of a batch
 
