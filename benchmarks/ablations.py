@@ -30,11 +30,14 @@ Array = NDArray[Any]
 CHANGES: dict[str, dict[str, Any]] = {  # of model.test_cfg
     "as it ships": {},
     "flip test off": {"flip_test": False},
-    "argmax in place of DARK": {"post_process": None},
-    "quarter shift in place of DARK": {"post_process": "default"},
-    "DARK, kernel 3": {"modulate_kernel": 3},
-    "DARK, kernel 11": {"modulate_kernel": 11},
-    "DARK, kernel 17": {"modulate_kernel": 17},
+    "argmax": {"post_process": None},
+    "quarter shift": {"post_process": "default"},
+    "DARK of the heatmaps, kernel 3": {"modulate_kernel": 3, "softmax_temperature": None},
+    "DARK of the heatmaps, kernel 11": {"modulate_kernel": 11, "softmax_temperature": None},
+    "DARK of the heatmaps, kernel 17": {"modulate_kernel": 17, "softmax_temperature": None},
+    "DARK of the heatmaps, kernel 21": {"modulate_kernel": 21, "softmax_temperature": None},
+    "DARK of their softmax, kernel 11": {"modulate_kernel": 11},
+    "DARK of their softmax, kernel 21": {"modulate_kernel": 21},
     "EasyCV's shift in the flip test": {"shift_heatmap": True},
 }
 FAULTS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {  # of the picture, of the boxes

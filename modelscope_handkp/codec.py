@@ -1,7 +1,8 @@
 """Keypoints <-> heatmaps: `HeatmapCodec.encode` makes training targets, `HeatmapCodec.decode` reads answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ LOG_FLOOR = 1e-10  # keeps the logarithm of a heatmap finite
 QUARTER = 0.25  # the shift of post_process "default", in heatmap pixels
 POST_PROCESSES = (None, "default", "unbiased")
 MAX_SIDE, MAX_KERNEL = 1024, 255  # pixels; crops and heatmaps of a hand are far smaller
+MAX_TEMPERATURE = 1e6
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class HeatmapCodec:
         unbiased: centre the Gaussian on the exact keypoint; otherwise on the nearest pixel, as the hosted model.
         post_process: None (argmax), "default" (a quarter pixel toward the second highest), "unbiased" (DARK).
         kernel: odd side of DARK's Gaussian blur, heatmap pixels.
+        temperature: DARK reads softmax(temperature x heatmap), for a network trained with the cross-entropy of that:
+            from its blurred peak, the place with the most probability around it, not from the heatmap's argmax.
     """
 
     image_size: Sequence[int] = (256, 256)
@@ -38,12 +42,17 @@ class HeatmapCodec:
     unbiased: bool = False
     post_process: str | None = "unbiased"
     kernel: int = 11
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if self.post_process not in POST_PROCESSES:
             raise ConfigError(f"post_process {self.post_process!r} is not one of {POST_PROCESSES}.")
         if not isinstance(self.kernel, int) or self.kernel not in range(1, MAX_KERNEL + 1, 2):
             raise ConfigError(f"modulate_kernel must be odd and at most {MAX_KERNEL}, got {self.kernel!r}.")
+        if self.temperature is not None and not (
+            isinstance(self.temperature, (int, float)) and 0 < self.temperature <= MAX_TEMPERATURE
+        ):
+            raise ConfigError(f"softmax_temperature must be a positive number, got {self.temperature!r:.80}.")
         if not isinstance(self.sigma, (int, float)) or not self.sigma > 0:
             raise ConfigError(f"sigma must be a positive number, got {self.sigma!r}.")
         for name in ("image_size", "heatmap_size"):
@@ -95,7 +104,8 @@ class HeatmapCodec:
         count, joints, height, width = heatmaps.shape
         points, scores = _argmax(heatmaps)
         if self.post_process is not None:
-            refine = self._dark if self.post_process == "unbiased" else _quarter_shift
+            dark = self._dark if self.temperature is None else self._dark_of_softmax
+            refine = dark if self.post_process == "unbiased" else _quarter_shift
             for n in range(count):
                 for k in range(joints):
                     points[n, k] = refine(heatmaps[n, k], points[n, k])
@@ -104,23 +114,54 @@ class HeatmapCodec:
         return np.concatenate([points, scores[..., None]], axis=-1).astype(np.float32)
 
     def _dark(self, heatmap: Array, point: Array) -> Array:
-        """One Newton step on the logarithm of the blurred heatmap, from its argmax."""
-        height, width = heatmap.shape
-        x, y = int(point[0]), int(point[1])
-        if not (1 < x < width - 2 and 1 < y < height - 2):
+        """A Newton step on the logarithm of the blurred heatmap, from its argmax."""
+        if not _has_room(heatmap, point):
             return point
-        blurred = cv2.GaussianBlur(heatmap, (int(self.kernel), int(self.kernel)), 0, borderType=cv2.BORDER_CONSTANT)
-        blurred *= heatmap.max() / blurred.max()
-        log = np.log(np.maximum(blurred[y - 2 : y + 3, x - 2 : x + 3], LOG_FLOOR))
-        gradient = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
-        dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
-        dyy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
-        dxy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
-        determinant = dxx * dyy - dxy * dxy
-        if determinant == 0:
+        blurred = self._blurred(heatmap)
+        return _newton_step(blurred * (heatmap.max() / blurred.max()), point)
+
+    def _dark_of_softmax(self, heatmap: Array, point: Array) -> Array:
+        """The same step from the peak of the blurred softmax; a point at (-1, -1) stays there."""
+        if point[0] < 0:
             return point
-        step = np.array([dyy * gradient[0] - dxy * gradient[1], dxx * gradient[1] - dxy * gradient[0]]) / determinant
-        return np.asarray(point - step, np.float32)
+        blurred = self._blurred(np.exp(self.temperature * (heatmap - heatmap.max())))
+        y, x = np.unravel_index(blurred.argmax(), blurred.shape)
+        peak = np.array([x, y], np.float32)
+        return _newton_step(blurred, peak) if _has_room(blurred, peak) else peak
+
+    def _blurred(self, heatmap: Array) -> Array:
+        kernel = (int(self.kernel), int(self.kernel))
+        return np.asarray(cv2.GaussianBlur(heatmap, kernel, 0, borderType=cv2.BORDER_CONSTANT))
+
+
+def decoding_options(test_cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `HeatmapCodec` that a configuration's ``model.test_cfg`` sets; EasyCV's where it sets none."""
+    return {
+        "post_process": test_cfg.get("post_process", "default"),
+        "kernel": test_cfg.get("modulate_kernel", HeatmapCodec.kernel),
+        "temperature": test_cfg.get("softmax_temperature"),
+    }
+
+
+def _has_room(heatmap: Array, point: Array) -> bool:
+    """Whether two pixels lie on each side of the point."""
+    height, width = heatmap.shape
+    return bool(1 < point[0] < width - 2 and 1 < point[1] < height - 2)
+
+
+def _newton_step(blurred: Array, point: Array) -> Array:
+    """From a pixel of a blurred heatmap toward the maximum of its logarithm."""
+    x, y = int(point[0]), int(point[1])
+    log = np.log(np.maximum(blurred[y - 2 : y + 3, x - 2 : x + 3], LOG_FLOOR))
+    gradient = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
+    dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
+    dyy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
+    dxy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
+    determinant = dxx * dyy - dxy * dxy
+    if determinant == 0:
+        return point
+    step = np.array([dyy * gradient[0] - dxy * gradient[1], dxx * gradient[1] - dxy * gradient[0]]) / determinant
+    return np.asarray(point - step, np.float32)
 
 
 def _argmax(heatmaps: Array) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from .boxes import Array, as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
 from .checkpoint import load_weights, read_state_dict
-from .codec import HeatmapCodec
+from .codec import HeatmapCodec, decoding_options
 from .config import block, read_configuration, require, require_number
 from .confirm import confirm
 from .detector import HandDetector
@@ -67,8 +67,7 @@ class HandEstimator:
         self._codec = HeatmapCodec(
             self._image_size,
             require(config, "data_cfg.heatmap_size"),
-            post_process=test_cfg.get("post_process", "default"),
-            kernel=test_cfg.get("modulate_kernel", HeatmapCodec.kernel),
+            **decoding_options(test_cfg),
         )
         self._transform = build_transforms(require(config, "test_pipeline"))
         self._hand_threshold = None

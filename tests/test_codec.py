@@ -63,20 +63,48 @@ def test_unseen_and_outside_joints_have_no_target() -> None:
     assert not target[1:].any()
 
 
-@pytest.mark.parametrize("post_process", [None, "default", "unbiased"])
-def test_no_response_gives_the_easycv_mark(post_process: str | None) -> None:
+@pytest.mark.parametrize("kernel", [11, 31])
+def test_softmax_finds_the_peak_of_one_blob(kernel: int) -> None:
+    """Wherever in the heatmap it lies, to a tenth of a heatmap pixel; the score is the heatmap's maximum."""
+    rng = np.random.default_rng(0)
+    joints = rng.uniform(20, 108, (21, 2))
+    target, _ = HeatmapCodec((128, 128), (32, 32), sigma=1.5, unbiased=True).encode(joints, np.ones((21, 1)))
+    codec = HeatmapCodec((128, 128), (32, 32), kernel=kernel, temperature=10.0)
+    decoded = codec.decode(target[None], [[64, 64]], [[0.64, 0.64]])[0]
+    np.testing.assert_allclose(decoded[:, :2], joints, atol=0.4)
+    np.testing.assert_array_equal(decoded[:, 2], target.max(axis=(1, 2)))
+
+
+def test_softmax_goes_where_most_of_the_probability_is() -> None:
+    """One pixel is the highest, but many nearly as high lie together elsewhere: the argmax's DARK stays at the first."""
+    heatmaps = np.zeros((1, 1, 32, 32), np.float32)
+    heatmaps[0, 0, 8, 6] = 1.0
+    heatmaps[0, 0, 20:25, 20:25] = 0.9
+    place = ([[16, 16]], [[0.16, 0.16]])  # a crop of 32 pixels at the picture's corner
+    apart = HeatmapCodec(kernel=11).decode(heatmaps, *place)[0, 0]
+    together = HeatmapCodec(kernel=11, temperature=10.0).decode(heatmaps, *place)[0, 0]
+    assert np.abs(apart[:2] - (6, 8)).max() < 1
+    np.testing.assert_allclose(together, (22, 22, 1), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"post_process": None}, {"post_process": "default"}, {"post_process": "unbiased"}, {"temperature": 10.0}],
+)
+def test_no_response_gives_the_easycv_mark(options: dict[str, Any]) -> None:
     """A heatmap without anything positive decodes as (-1, -1) of the heatmap, score not above 0."""
-    decoded = HeatmapCodec(post_process=post_process).decode(np.full((1, 21, 64, 64), -0.5), [[32, 32]], [[0.32, 0.32]])
+    decoded = HeatmapCodec(**options).decode(np.full((1, 21, 64, 64), -0.5), [[32, 32]], [[0.32, 0.32]])
     assert np.isfinite(decoded).all()
     np.testing.assert_allclose(decoded[0, :, :2], -1, atol=1e-5)
     assert (decoded[0, :, 2] == -0.5).all()
 
 
-def test_peaks_at_the_border_stay_where_they_are() -> None:
+@pytest.mark.parametrize("temperature", [None, 10.0])
+def test_peaks_at_the_border_stay_where_they_are(temperature: float | None) -> None:
     heatmaps = np.zeros((1, 4, 64, 64), np.float32)
     for k, (y, x) in enumerate([(0, 0), (63, 63), (1, 30), (30, 62)]):
         heatmaps[0, k, y, x] = 1
-    decoded = HeatmapCodec().decode(heatmaps, [[32, 32]], [[0.32, 0.32]])
+    decoded = HeatmapCodec(kernel=3, temperature=temperature).decode(heatmaps, [[32, 32]], [[0.32, 0.32]])
     np.testing.assert_allclose(decoded[0, :, :2], [[0, 0], [63, 63], [30, 1], [62, 30]], atol=1e-5)
 
 
@@ -108,6 +136,10 @@ def test_no_crops() -> None:
         ({"kernel": -3}, "-3"),
         ({"kernel": "11"}, "'11'"),
         ({"kernel": 10**9 + 1}, "1000000001"),
+        ({"temperature": 0}, "softmax_temperature.*0"),
+        ({"temperature": "10"}, "'10'"),
+        ({"temperature": float("nan")}, "softmax_temperature"),
+        ({"temperature": 1e300}, "1e\\+300"),
         ({"sigma": 0}, "sigma"),
         ({"sigma": "3"}, "'3'"),
         ({"image_size": (10**9, 256)}, "image_size"),

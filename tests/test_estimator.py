@@ -377,6 +377,7 @@ SETTINGS = [
     ("model.test_cfg", ["flip"], "test_cfg"),
     ("model.test_cfg.post_process", "megvii", "megvii"),
     ("model.test_cfg.modulate_kernel", "11", "modulate_kernel"),
+    ("model.test_cfg.softmax_temperature", "10", "softmax_temperature.*10"),
     ("model.test_cfg.use_udp", True, "use_udp"),
     ("model.test_cfg.hand_threshold", "0.3", "hand_threshold.*0.3"),
     ("model.test_cfg.hand_threshold", float("nan"), "hand_threshold"),

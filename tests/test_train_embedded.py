@@ -95,7 +95,7 @@ def test_heatmaps_fall_where_there_is_no_hand_and_only_there(scripts):
     heatmaps = torch.full((2, 21, 24, 24), 0.0)
     heatmaps[:, :, 12, 12] = 0.5
     heatmaps.requires_grad_()
-    heatmap_losses(heatmaps, target, weight).backward()
+    heatmap_losses(heatmaps, target, weight, 10.0).backward()
     assert (heatmaps.grad[0, :, 12, 12] < 0).all() and (heatmaps.grad[1, :, 12, 12] > 0).all()
 
 
@@ -116,7 +116,7 @@ def test_one_wild_picture_does_not_make_the_whole_step(scripts):
     slopes = {}
     for scale in (1.0, 1000.0):
         heatmaps = torch.stack([target[1], -target[1] * scale]).requires_grad_()
-        heatmap_losses(heatmaps, target, weight).backward()
+        heatmap_losses(heatmaps, target, weight, 10.0).backward()
         slopes[scale] = [float(heatmaps.grad[index].norm()) for index in (0, 1)]
     assert slopes[1.0][0] == slopes[1000.0][0] > 0
     assert 0 < slopes[1000.0][1] < slopes[1.0][1]

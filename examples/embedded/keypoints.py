@@ -21,7 +21,6 @@ from modelscope_handkp.transforms import NormalizeTensor, build_transforms
 
 LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
 STRIDE = 4
-TEMPERATURE = 10.0  # a peak of 1 on a floor of 0 is the softmax's sure answer
 SQUARED_WEIGHT = 8.0  # of the mean squared error, which the entropy needs to hold a heatmap's floor at 0
 EMPTY_WEIGHT = 16.0  # of the mean squared heatmap where there is no hand; with 64 unclear hands lost theirs, too
 MOST_ENTROPY, MOST_SQUARED = 8.0, 0.5  # a joint's loss above which only its logarithm counts
@@ -44,6 +43,7 @@ class KeypointTask:
         self.store = store
         self.network = initialised(build_pose(config["model"]))
         self.size = config["data_cfg"]["image_size"][0]
+        self.temperature = config["model"]["test_cfg"]["softmax_temperature"]
         chain = {block["type"]: block for block in config["dataset"]["train"]["pipeline"]}
         self.sigma = chain["TopDownGenerateTarget"]["sigma"]
         self._moves = [chain["TopDownRandomFlip"], SCALE_ROTATION, chain["TopDownAffine"]]
@@ -70,7 +70,7 @@ class KeypointTask:
         if progress >= FROZEN_FROM:
             self.network.eval()
         images, target, weight = self.batch(places, self.size_at(progress), rng)
-        return heatmap_losses(self.network(images), target, weight)
+        return heatmap_losses(self.network(images), target, weight, self.temperature)
 
 
 def initialised(network: TopDown) -> TopDown:
@@ -118,15 +118,15 @@ def _cut(
     return image[:, low[1] : high[1], low[0] : high[0]], moved, np.asarray(center - low, np.float32)
 
 
-def heatmap_losses(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy over the positions of each heatmap, and the mean squared error.
+def heatmap_losses(heatmaps: Tensor, target: Tensor, weight: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of softmax(temperature x heatmap) over its positions, and the mean squared error.
 
     The first learns many times faster from scratch, the second holds the floor at 0, and all of a heatmap where there
     is no hand: where no keypoint of the crop has a weight. heatmaps, target (N, K, H, W); weight (N, K, 1).
     """
     share = target.flatten(2)
     share = share / share.sum(-1, keepdim=True).clamp(min=1e-6)
-    entropy = -(share * F.log_softmax(heatmaps.flatten(2) * TEMPERATURE, -1)).sum(-1, keepdim=True)
+    entropy = -(share * F.log_softmax(heatmaps.flatten(2) * temperature, -1)).sum(-1, keepdim=True)
     squared = _capped((heatmaps - target).square().flatten(2).mean(-1, keepdim=True), MOST_SQUARED)
     mean_entropy = (_capped(entropy, MOST_ENTROPY) * weight).sum() / weight.sum().clamp(min=1)
     empty = (weight.sum((1, 2)) == 0).float()

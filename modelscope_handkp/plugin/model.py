@@ -11,7 +11,7 @@ from modelscope.outputs import OutputKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..codec import HeatmapCodec
+from ..codec import HeatmapCodec, decoding_options
 from ..config import plain
 from ..estimator import load_pose
 from ..models.pose import TopDown, build_pose, heatmap_loss
@@ -40,10 +40,7 @@ class HandPoseModel(TorchModel):
         self.__dict__["pose"] = pose
         test_cfg = model.get("test_cfg") or {}
         self.flip_test = bool(test_cfg.get("flip_test", True))
-        self.codec = HeatmapCodec(
-            post_process=test_cfg.get("post_process", "default"),
-            kernel=test_cfg.get("modulate_kernel", HeatmapCodec.kernel),
-        )
+        self.codec = HeatmapCodec(**decoding_options(test_cfg))
         self.train(model_dir is None)
 
     def forward(
