@@ -76,7 +76,7 @@ def test_softmax_finds_the_peak_of_one_blob(kernel: int) -> None:
 
 
 def test_softmax_goes_where_most_of_the_probability_is() -> None:
-    """One pixel is the highest, but many nearly as high lie together elsewhere: the argmax's DARK stays at the first."""
+    """One pixel is the highest, but many nearly as high lie together elsewhere; DARK alone stays at the first."""
     heatmaps = np.zeros((1, 1, 32, 32), np.float32)
     heatmaps[0, 0, 8, 6] = 1.0
     heatmaps[0, 0, 20:25, 20:25] = 0.9
