@@ -19,7 +19,7 @@ LOG_FLOOR = 1e-10  # keeps the logarithm of a heatmap finite
 QUARTER = 0.25  # the shift of post_process "default", in heatmap pixels
 POST_PROCESSES = (None, "default", "unbiased")
 MAX_SIDE, MAX_KERNEL = 1024, 255  # pixels; crops and heatmaps of a hand are far smaller
-MAX_TEMPERATURE = 1e6
+MAX_TEMPERATURE = 1e6  # far below that a softmax is the argmax
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def fill(store: Store, level: Level, seed: int, count: int) -> None:
 
 
 def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
-    """PCK@0.2 of the keypoints inside the crops, decoded as everywhere; the box is the crop without its padding."""
+    """PCK@0.2 of the keypoints inside the crops, decoded with DARK; the box is the crop without its padding."""
     answers = [network(task.normalised(crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
     heatmaps = torch.cat(answers).numpy()
     count = len(heatmaps)
