@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .background import to_srgb
+from .paint import to_srgb
 from .rng import Rng
 
 _LUMA = (
@@ -99,6 +99,9 @@ def photograph(rng: Rng, light: Tensor, strength: float, resolution: Tensor | No
     picture = _blur(picture, _kernels(rng, count, strength))
     if resolution is not None:
         picture = _coarse(rng, picture, resolution)
+    # A phone's sharpening, which leaves halos along edges.
+    halo = picture - F.avg_pool2d(picture, 3, 1, 1, count_include_pad=False)
+    picture = picture + halo * rng.uniform(0, 1, count, 1, 1, 1) ** 2 * 1.5 * strength
     mean = picture.mean((1, 2, 3), keepdim=True)
     picture = mean + (picture - mean) * (1 + rng.normal(0.18 * strength, count, 1, 1, 1)).clamp(0.4, 1.7)
     grey = picture.mean(1, keepdim=True)

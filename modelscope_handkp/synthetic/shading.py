@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .background import any_colors, skin_tones
+from .paint import any_colors, skin_tones
 from .rng import Rng
 from .skeleton import FOREARM, NUM_BONES, PALM
 from .surface import OBJECT, SKIN, SLEEVE, Buffers
 
 _SHADOW_STEPS_MM = (5.0, 10.0, 17.0, 26.0, 38.0, 55.0)
 _SHADOW_THICKNESS_MM = 70.0
+_PALM_FADES = 0.08  # of the forearm, where the palm's colour ends
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,8 @@ def _albedo(at: Spots, looks: Looks, object_color: Tensor) -> tuple[Tensor, Tens
 def _skin(at: Spots, looks: Looks, bare: Tensor) -> Tensor:
     """Skin (F, 3): paler palms, red tips and knuckles, creases of the joints, lines of the palm; `bare` (F,) share."""
     on_finger = at.bone < PALM
-    palmar = _smooth(-at.facing - 0.15, 5.0) * (at.bone != FOREARM)
+    at_wrist = torch.where(at.bone == FOREARM, (1 - at.along / _PALM_FADES).clamp(0, 1), torch.ones_like(at.along))
+    palmar = _smooth(-at.facing - 0.15, 5.0) * at_wrist
     color = torch.lerp(looks.skin[at.hand], looks.palm[at.hand], palmar[:, None])
     dorsal = at.facing.clamp(min=0)
     distal = on_finger & (at.bone % 4 == 3)

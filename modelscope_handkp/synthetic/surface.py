@@ -51,8 +51,10 @@ def _segments() -> list[tuple[int, int, float, float, int, float, float, int]]:
     rows.append((_HYPO_A, _HYPO_B, 0.0, 1.0, 6, 13.5, 10.5, PALM))
     rows.append((_WRIST_R, 1, 0.2, 0.9, 3, 17.0, 14.5, PALM))
     rows.append((_HEEL, _HYPO_A, 0.0, 1.0, 3, 15.0, 13.5, PALM))
-    rows.append((_WRIST_R, _ELBOW_R, 0.0, 1.0, 22, 17.5, 32.0, FOREARM))
-    rows.append((_WRIST_U, _ELBOW_U, 0.0, 1.0, 22, 17.0, 32.0, FOREARM))
+    # As thick as the heel of the hand at the wrist, so that there is no step, and full between its two bones.
+    for wrist, elbow in ((_WRIST_R, _ELBOW_R), (_WRIST_U, _ELBOW_U), (0, _ELBOW)):
+        rows.append((wrist, elbow, 0.0, 0.18, 6, 15.0, 40.0, FOREARM))
+        rows.append((wrist, elbow, 0.18, 1.0, 18, 16.7, 32.0, FOREARM))
     rows.append((_ELBOW, _SHOULDER, 0.0, 1.0, 12, 38.0, 46.0, FOREARM))
     return rows
 
