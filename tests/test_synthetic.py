@@ -18,6 +18,7 @@ from modelscope_handkp.synthetic import (
     LEVELS,
     MEDIUM,
     Rng,
+    background,
     render_batch,
     render_crops,
     render_picture,
@@ -25,9 +26,11 @@ from modelscope_handkp.synthetic import (
     write_dataset,
 )
 from modelscope_handkp.synthetic.camera import jpeg
+from modelscope_handkp.synthetic.people import _EYE_U, _EYE_V, _MOUTH_V, _complexion, person
 from modelscope_handkp.synthetic.surface import hand_spheres, splat
 
 SIZE = 96
+LIGHT = torch.tensor([[0.0, -0.6, -0.8]] * 2)  # toward it: from above and the camera
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,31 @@ def test_shapes_types_and_ranges():
 def test_pictures_without_hands(level):
     image, keypoints, boxes = render_picture(2, (64, 48), hands=0, level=level)
     assert image.shape == (48, 64, 3) and keypoints.shape == (0, 21, 3) and boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize("draw", [background._motifs, lambda *given: person(*given, LIGHT, torch.full((2, 3), 0.4))])
+def test_what_stands_behind_the_hands_is_drawn_where_it_should_be(draw):
+    """Only into the pictures that are named, the same for the same seed, in colours that light can have."""
+    pictures = []
+    for seed in (1, 1, 2):
+        picture = torch.full((3, 3, 48, 64), 0.2)
+        draw(Rng(seed), picture, torch.tensor([0, 2]))
+        pictures.append(picture)
+    first, again, other = pictures
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert (first[1] == 0.2).all() and (first[[0, 2]] != 0.2).any(1).float().mean() > 0.01
+    assert first.isfinite().all() and first.min() >= 0 and first.max() <= 2
+
+
+def test_a_face_has_eyes_and_a_mouth():
+    """Across its middle a face is brighter at the whites of its eyes than between them, and redder at the mouth."""
+    v, u = torch.meshgrid(torch.linspace(-1, 1, 201), torch.linspace(-1, 1, 201), indexing="ij")
+    color = _complexion(Rng(3), u[None], v[None], torch.full((1, 3), 0.2), torch.full((1, 3), 0.05))[0]
+    row, column = round((_EYE_V + 1) * 100), round((_EYE_U + 1) * 100)
+    assert color[:, row, column - 12 : column + 13].amax() > 0.5 > color[:, row, 95:106].amax()
+    redness = color[0] / color[1]
+    mouth = redness[round((_MOUTH_V + 0.9) * 100) : round((_MOUTH_V + 1.1) * 100), 95:106]
+    assert mouth.amax() > 1.5 > redness[90:110, 95:106].amax()
 
 
 def test_box_fills_the_crop_as_the_network_expects(easy):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .background import any_colors
+from .paint import any_colors
 from .rng import Rng
 
 

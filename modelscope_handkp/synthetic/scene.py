@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .background import backgrounds, skin_tones
+from .background import backgrounds
 from .camera import photograph
 from .levels import Level, get_level
 from .objects import held_things, occluders
+from .paint import skin_tones
 from .rng import Rng
 from .shading import Light, Looks, find_spots, sample_light, sample_looks, shade
 from .skeleton import FOREARM, PALM, Hands3D, sample_hands
