@@ -99,6 +99,26 @@ def test_heatmaps_fall_where_there_is_no_hand_and_only_there(scripts):
     assert (heatmaps.grad[0, :, 12, 12] < 0).all() and (heatmaps.grad[1, :, 12, 12] > 0).all()
 
 
+def test_bfloat16_gives_nearly_the_same_loss(scripts, tmp_path):
+    """The network may compute in bfloat16, the loss does not."""
+    from keypoints import LABELS, KeypointTask
+    from pictures import CROPS, crops
+    from store import Store
+
+    config = read_configuration(EMBEDDED)
+    config["data_cfg"]["image_size"] = [64, 64]
+    store = Store(tmp_path / "crops", CROPS, 64, LABELS)
+    store.add(*crops(3, 1, 64))
+    task = KeypointTask(config, store)
+    load_weights(task.network, read_state_dict(EMBEDDED / "pytorch_model.pt"), "embedded")
+    losses = []
+    for bfloat16 in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16), torch.no_grad():
+            losses.append(task.loss(np.arange(4), 1.0, np.random.default_rng(0)))
+    assert losses[1].dtype == torch.float32 and losses[1] != losses[0]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
+
+
 def test_some_crops_are_beside_the_hands(scripts):
     from pictures import CROPS, EMPTY, crops
 

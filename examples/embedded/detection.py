@@ -122,8 +122,8 @@ def multibox_loss(network: SSDLite, images: Tensor, label: Tensor, target: Tenso
     """
     count = len(images)
     logits, deltas = network(images)
-    flat_logits = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 2) for x in logits], 1)
-    flat_deltas = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 4) for x in deltas], 1)
+    flat_logits = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 2) for x in logits], 1).float()
+    flat_deltas = torch.cat([x.permute(0, 2, 3, 1).reshape(count, -1, 4) for x in deltas], 1).float()
     positive = label == 1
     overlap, gap = overlap_and_gap(flat_deltas[positive], target[positive])
     quality = torch.zeros_like(label)

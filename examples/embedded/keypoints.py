@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from modelscope_handkp.boxes import BOX_PADDING, PIXEL_STD
 from modelscope_handkp.hand import NUM_KEYPOINTS
 from modelscope_handkp.models.pose import TopDown, build_pose
-from modelscope_handkp.synthetic.scene import HIDDEN, OUTSIDE, VISIBLE
+from modelscope_handkp.synthetic.scene import OUTSIDE
 from modelscope_handkp.transforms import NormalizeTensor, build_transforms
 
 LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
@@ -24,7 +24,6 @@ STRIDE = 4
 SQUARED_WEIGHT = 8.0  # of the mean squared error, which the entropy needs to hold a heatmap's floor at 0
 EMPTY_WEIGHT = 16.0  # of the mean squared heatmap where there is no hand; with 64 unclear hands lost theirs, too
 MOST_ENTROPY, MOST_SQUARED = 8.0, 0.5  # a joint's loss above which only its logarithm counts
-HIDDEN_WEIGHT = 0.7
 PATCHED = 0.15
 CUT_CHANCE, CUT = 0.3, 0.4  # crops that a border of the picture runs through, and the most that lies beyond it
 # Less than the configuration has for photographs: the crops are rendered at every angle, as careless boxes cut them.
@@ -70,7 +69,7 @@ class KeypointTask:
         if progress >= FROZEN_FROM:
             self.network.eval()
         images, target, weight = self.batch(places, self.size_at(progress), rng)
-        return heatmap_losses(self.network(images), target, weight, self.temperature)
+        return heatmap_losses(self.network(images).float(), target, weight, self.temperature)
 
 
 def initialised(network: TopDown) -> TopDown:
@@ -88,7 +87,7 @@ def _sample(image: np.ndarray, keypoints: np.ndarray, size: int, rng: np.random.
     image, keypoints, center = _cut(image, keypoints, rng)
     joints, visible = np.zeros(LABELS, np.float32), np.zeros(LABELS, np.float32)
     joints[:, :2] = keypoints[:, :2]
-    visible[:] = np.select([keypoints[:, 2:] == VISIBLE, keypoints[:, 2:] == HIDDEN], [1.0, HIDDEN_WEIGHT], 0.0)
+    visible[:] = keypoints[:, 2:] != OUTSIDE
     return {
         "img": np.ascontiguousarray(image.transpose(1, 2, 0)),
         "center": center,

@@ -59,11 +59,15 @@ class Training:
     """`samples` samples of a task, in the batches that `draw` picks: (rng, samples so far) -> places.
 
     Everything that is random follows from (seed, step), so a run that is killed and resumed repeats the whole one.
+    `bfloat16` halves the time of a step on a processor that computes in it (AVX512-BF16, AMX); `progress_from` is the
+    share of a run that weights to start from have behind them.
     """
 
     def __init__(self, task: Task, draw: Callable[[np.random.Generator, int], Places], *, samples: int, batch: int,
-                 lr: float, seed: int, state_file: Path | None = None) -> None:  # fmt: skip
+                 lr: float, seed: int, bfloat16: bool = False, progress_from: float = 0.0,
+                 state_file: Path | None = None) -> None:  # fmt: skip
         self.task, self.draw, self.state_file = task, draw, state_file
+        self.bfloat16, self.progress_from = bfloat16, progress_from
         self.steps, self.batch = samples // batch, batch
         self.lr, self.seed, self.step, self.seconds = lr, seed, 0, 0.0
         self.network = task.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -136,11 +140,14 @@ class Training:
         rate = SCHEDULE.rate(self.lr, 0, self.step, 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self.task.loss(self.draw(rng, self.step * self.batch), self.step / self.steps, rng)
+        progress = self.progress_from + (1 - self.progress_from) * self.step / self.steps
+        places = self.draw(rng, self.step * self.batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            loss = self.task.loss(places, progress, rng)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP_NORM)
         self.optimizer.step()
         self.average.update(self.network)
         self.step += 1
-        return float(loss)
+        return loss.item()

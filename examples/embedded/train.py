@@ -28,6 +28,7 @@ from modelscope_handkp.config import read_configuration, read_python_config
 EMBEDDED = Path(__file__).resolve().parents[2] / "modelscope_handkp" / "embedded"
 DETECTION = EMBEDDED / "detection" / "config.py"
 FIRST_SHARE = 0.1  # of the pictures ahead that must be there to begin
+CONTINUED_FROM = 0.6  # of a run, where weights to start from go on: crops of full size, batch norm with its averages
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="length of the run (default: as the shipped weights)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=2e-3, help="the highest learning rate")
-    parser.add_argument("--start-from", type=Path, help="weights to begin with, in place of random ones")
+    parser.add_argument("--start-from", type=Path, help="weights to go on with, in place of random ones")
+    parser.add_argument("--bfloat16", action="store_true", help="twice as fast where the processor computes in it")
     parser.add_argument("--threads", type=int, default=1, help="of the training; the rendering takes one more")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "modelscope-handkp-training")
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="model directory that gets the weights")
@@ -80,7 +82,8 @@ def main() -> None:
         return store.draw(rng, recipe.batch, available, recipe.ahead)
 
     training = Training(recipe.task(store), draw, samples=args.samples or recipe.samples, batch=recipe.batch,
-                        lr=args.lr, seed=args.seed, state_file=cache / "state.pt")  # fmt: skip
+                        lr=args.lr, seed=args.seed, bfloat16=args.bfloat16, state_file=cache / "state.pt",
+                        progress_from=CONTINUED_FROM if args.start_from else 0.0)  # fmt: skip
     if args.start_from:
         training.start_from(args.start_from)
     training.resume()
