@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import cv2
 import numpy as np
@@ -40,6 +41,10 @@ def easy():
         return render_crops(Rng(5), 8, SIZE, EASY, jitter=0.0)
 
 
+def _lit(draw, rng, picture, index):
+    draw(rng, picture, index, LIGHT, torch.full((2, 3), 0.4))
+
+
 def test_same_seed_same_picture_and_another_seed_another():
     first, again, other = (render_picture(seed, (96, 64), hands=2, level="hard") for seed in (3, 3, 4))
     for a, b in zip(first, again):
@@ -61,7 +66,7 @@ def test_pictures_without_hands(level):
     assert image.shape == (48, 64, 3) and keypoints.shape == (0, 21, 3) and boxes.shape == (0, 4)
 
 
-@pytest.mark.parametrize("draw", [background._motifs, lambda *given: person(*given, LIGHT, torch.full((2, 3), 0.4))])
+@pytest.mark.parametrize("draw", [background._motifs, partial(_lit, background._folds), partial(_lit, person)])
 def test_what_stands_behind_the_hands_is_drawn_where_it_should_be(draw):
     """Only into the pictures that are named, the same for the same seed, in colours that light can have."""
     pictures = []

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .paint import any_colors, ellipse, grid, noise, paint, skin_tones, soft, solid
+from .paint import any_colors, ellipse, grid, lit, noise, paint, skin_tones, soft, solid
 from .people import person
 from .rng import Rng
 
@@ -138,6 +138,35 @@ def _motif(rng: Rng, u: Tensor, v: Tensor) -> Tensor:
     return torch.where(rng.chance(0.4, count, 1, 1), torch.maximum(u.abs(), v.abs()), star)
 
 
+def _folds(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor) -> None:
+    """Crumpled cloth, petals, bark, fur, old faces: a bulge with sharp creases, often of skin colour, under the light.
+
+    Hands are not the only things with creases and shaded ridges side by side.
+    """
+    count, (height, width) = len(index), picture.shape[2:]
+    x, y = grid(count, height, width, rng.device)
+    rx, ry = rng.log_uniform(0.08, 0.7, count), rng.log_uniform(0.08, 0.7, count)
+    u, v, value = ellipse(x, y, rng.uniform(-1, 1, count), rng.uniform(-1, 1, count), rx, ry,
+                          rng.uniform(0, 3.1416, count))  # fmt: skip
+    warp = noise(rng, count, 3, height, width, 14)
+    wild = rng.uniform(0, 1.2, count, 1, 1)
+    # Creases where a wave has its lowest: along lines, in rings, like spokes, or anyhow.
+    waves = torch.stack([u, value.clamp(min=1e-4).sqrt(), torch.atan2(v, u) * 0.6, warp[:, 0]], 1)
+    kind = rng.integers(0, 4, count)[:, None, None, None].expand(-1, 1, height, width)
+    phase = waves.gather(1, kind)[:, 0] * rng.log_uniform(3, 20, count, 1, 1) + warp[:, 1] * wild
+    across = (v * rng.log_uniform(1, 12, count, 1, 1) + warp[:, 2] * wild).sin().abs()
+    ridges = phase.sin().abs().sqrt() + rng.uniform(0, 0.7, count, 1, 1) * across.sqrt()
+    size = torch.minimum(rx, ry)[:, None, None] * max(height, width) / 2
+    depth = (1 - value).clamp(min=0.02).sqrt() * size * rng.uniform(0.3, 1, count, 1, 1)
+    depth = depth + ridges * size * rng.uniform(0.03, 0.2, count, 1, 1)
+    down, right = torch.gradient(depth, dim=(1, 2))
+    shade = lit(right, down, light)
+    shade = shade * (1 - rng.uniform(0, 0.5, count, 1, 1) * (1 - ridges).clamp(min=0))
+    color = torch.where(rng.chance(0.5, count, 1), tone, any_colors(rng, count))
+    sharp = rng.log_uniform(2, 30, count)
+    paint(picture, index, soft(value * (1 + 0.2 * wild * warp[:, 0]), sharp), color[:, :, None, None] * shade[:, None])
+
+
 def backgrounds(rng: Rng, count: int, height: int, width: int, clutter: float, light: Tensor, tone: Tensor) -> Tensor:
     """Linear RGB (count, 3, H, W). clutter 0: plain walls; 1: as full as a picture of a street or a kitchen.
 
@@ -162,6 +191,10 @@ def backgrounds(rng: Rng, count: int, height: int, width: int, clutter: float, l
         some = everyone[rng.chance(0.85, count) & (amount * 10 > step + 0.5)]
         if len(some):
             _shape(rng, picture, some, light[some], tone[some] * rng.uniform(0.6, 1.2, len(some), 1))
+        if step in (1, 4):
+            some = everyone[rng.chance(0.45 * clutter, count)]
+            if len(some):
+                _folds(rng, picture, some, light[some], tone[some] * rng.uniform(0.6, 1.2, len(some), 1))
         if step in (2, 5):
             some = everyone[rng.chance(0.35 * clutter, count)]
             if len(some):

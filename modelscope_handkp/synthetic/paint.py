@@ -86,3 +86,12 @@ def solid(u: Tensor, v: Tensor, value: Tensor, light: Tensor, angle: Tensor) -> 
     depth = (1 - value).clamp(min=0).sqrt()
     dot = u * lx[..., None] + v * ly[..., None] - depth * light[:, 2, None, None]
     return 0.35 + 0.75 * dot.clamp(min=0)
+
+
+def lit(right: Tensor, down: Tensor, light: Tensor) -> Tensor:
+    """Brightness (n, H, W) of a surface that comes nearer by `right` and `down` (n, H, W), under `light` (n, 3)."""
+    normal = torch.stack([-right, -down, torch.ones_like(right)], 1)
+    normal = normal / normal.norm(dim=1, keepdim=True)
+    toward = light * torch.tensor([1.0, 1.0, -1.0], device=light.device)  # its z points away from the camera
+    brightness: Tensor = 0.35 + 0.75 * (normal * toward[:, :, None, None]).sum(1).clamp(min=0)
+    return brightness

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .paint import any_colors, ellipse, grid, noise, paint, soft, solid
+from .paint import any_colors, ellipse, grid, lit, noise, paint, soft, solid
 from .rng import Rng
 
 _LIPS = (0.85, 0.42, 0.42)  # of the skin's colour
@@ -80,26 +80,23 @@ def _head(rng: Rng, picture: Tensor, index: Tensor, u: Tensor, v: Tensor, light:
     yaw = rng.normal(0.22, count, 1, 1)
     f = u - yaw * (1 - outline).clamp(min=0).sqrt()
     color = _complexion(rng, f, v, tone, hair)
-    shade = _relief(f, v, outline, light)
+    wrinkles = noise(rng, count, 1, height, width, 50)[:, 0].abs().sqrt() * rng.uniform(0, 0.03, count, 1, 1)
+    folds = _blob(f.abs() - 0.22 - 0.35 * (v - 0.3), v, 0, 0.4, 0.03, 0.2) * rng.uniform(0, 0.04, count, 1, 1)
+    shade = _relief(f, v, outline, wrinkles - folds, light)
     fringe = v + rng.uniform(0.3, 0.75, count, 1, 1) - 0.6 * f.square() - 0.15 * (f * 9 + yaw * 20).sin()
     under_hair = (-fringe * 8).clamp(0, 1) * ~bald
     color = torch.lerp(color, hair_color, under_hair[:, None])
     paint(picture, index, soft(outline, sharp), color * shade[:, None])
 
 
-def _relief(f: Tensor, v: Tensor, outline: Tensor, light: Tensor) -> Tensor:
-    """Brightness (n, H, W) of a head with sockets, a nose, lips and cheeks under `light` (n, 3)."""
+def _relief(f: Tensor, v: Tensor, outline: Tensor, wrinkles: Tensor, light: Tensor) -> Tensor:
+    """Brightness (n, H, W) of a head with sockets, a nose, lips, cheeks and `wrinkles`, under `light` (n, 3)."""
     side = f.abs()
     bumps = 0.22 * _blob(f, v, 0, 0.18, 0.13, 0.2) + 0.1 * _blob(f, v, 0, 0.0, 0.08, 0.3)
     bumps = bumps - 0.09 * _blob(side, v, _EYE_U, _EYE_V, 0.16, 0.12) + 0.05 * _blob(side, v, 0.4, 0.2, 0.2, 0.2)
     bumps = bumps + 0.05 * _blob(f, v, 0, _MOUTH_V, 0.22, 0.08) + 0.06 * _blob(f, v, 0, 0.82, 0.2, 0.12)
-    depth = (1 - outline).clamp(min=0.02).sqrt() + bumps
-    normal = torch.stack([-_slope(depth, f, 2), -_slope(depth, v, 1), torch.ones_like(depth)], 1)
-    normal = normal / normal.norm(dim=1, keepdim=True)
-    # `light` has z away from the camera, the relief toward it.
-    toward = light * torch.tensor([1.0, 1.0, -1.0], device=light.device)
-    shade: Tensor = 0.35 + 0.75 * (normal * toward[:, :, None, None]).sum(1).clamp(min=0)
-    return shade
+    depth = (1 - outline).clamp(min=0.02).sqrt() + bumps + wrinkles
+    return lit(_slope(depth, f, 2), _slope(depth, v, 1), light)
 
 
 def _slope(depth: Tensor, along: Tensor, dim: int) -> Tensor:
