@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import modelscope_handkp
 from modelscope_handkp.boxes import iou
@@ -117,6 +118,23 @@ def test_bfloat16_gives_nearly_the_same_loss(scripts, tmp_path):
             losses.append(task.loss(np.arange(4), 1.0, np.random.default_rng(0)))
     assert losses[1].dtype == torch.float32 and losses[1] != losses[0]
     np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
+
+
+def test_restated_batch_norms_answer_as_before_and_as_a_batch_would(scripts):
+    from loop import restate_batch_norms
+
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Conv2d(5, 4, 3), nn.BatchNorm2d(4))
+    for norm in (network[1], network[4]):
+        for values in (norm.weight, norm.running_var):
+            nn.init.uniform_(values, 0.5, 2.0)
+        for values in (norm.bias, norm.running_mean):
+            nn.init.normal_(values)
+    images = torch.randn(8, 3, 12, 12)
+    before = network.eval()(images)
+    restate_batch_norms(network, lambda: network(images))
+    torch.testing.assert_close(network(images), before, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(network.train()(images), before, rtol=1e-3, atol=1e-4)
 
 
 def test_some_crops_are_beside_the_hands(scripts):

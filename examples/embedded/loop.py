@@ -24,6 +24,7 @@ CLIP_NORM = 5.0
 WEIGHT_DECAY = 1e-4
 LOG_STEPS = 100
 SAVE_SECONDS = 120.0
+SETTLING_STEPS = 32  # batches whose statistics the batch norms get in the end
 
 
 Places = NDArray[np.int64]  # of pictures in a store
@@ -53,6 +54,34 @@ class Averaged:
                 mine.lerp_(theirs, 1 - decay)
             else:
                 mine.copy_(theirs)
+
+
+@torch.no_grad()
+def restate_batch_norms(network: nn.Module, run: Callable[[], object]) -> None:
+    """Give every batch norm the statistics of its inputs, and the scale and shift with which it answers as before.
+
+    Where averages stand still in training, the inputs drift away from them, and fine-tuning with a batch's own
+    statistics would begin elsewhere. `run` passes inputs through `network`, which is in evaluation mode.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
+
+    def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0].double().transpose(0, 1).flatten(1)
+        sums[norm] += torch.stack([torch.ones_like(values).sum(1), values.sum(1), values.square().sum(1)])
+
+    hooks = [norm.register_forward_pre_hook(note) for norm in norms]
+    run()
+    for hook in hooks:
+        hook.remove()
+    for norm, (count, total, squares) in sums.items():
+        mean = total / count
+        variance = squares / count - mean.square()
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        norm.bias += scale * (mean - norm.running_mean)
+        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
 
 
 class Training:
@@ -133,7 +162,20 @@ class Training:
                 if time.monotonic() - saved > SAVE_SECONDS:
                     self.save()
                     saved = time.monotonic()
+        self._settle()
         self.save()
+
+    def _settle(self) -> None:
+        """The averaged weights become the network's, with batch norms as `restate_batch_norms` leaves them."""
+        self.network.load_state_dict(self.average.network.state_dict())
+
+        def run() -> None:
+            for step in range(min(SETTLING_STEPS, self.steps)):
+                rng = np.random.default_rng((self.seed, self.steps, step))
+                self.task.loss(self.draw(rng, self.step * self.batch), 1.0, rng)
+
+        restate_batch_norms(self.network.eval(), run)
+        self.average.network.load_state_dict(self.network.state_dict())
 
     def _one_step(self) -> float:
         rng = np.random.default_rng((self.seed, self.step))
