@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -173,6 +174,20 @@ def test_what_is_covered_is_hidden_and_what_is_outside_is_zero():
     assert (under[..., 2] == 1).float().mean() > (free[..., 2] == 1).float().mean() + 0.1
     outside = ((cut[..., :2] < -0.51) | (cut[..., :2] > 63.51)).any(-1)
     assert outside.any() and (cut[..., 2][outside] == 0).all() and (cut[..., 2][~outside] > 0).all()
+
+
+def test_a_hand_behind_its_own_arm_is_not_annotated(monkeypatch):
+    """Arms that lead straight to the camera, past the middle of their hands."""
+
+    def with_arm_before_it(rng, count, variety):
+        hands = skeleton.sample_hands(rng, count, variety)
+        return replace(hands, elbow=hands.joints.mean(1) * 1.2 - torch.tensor([0.0, 0.0, 280.0]))
+
+    with torch.no_grad():
+        free = render_batch(Rng(2), [1] * 8, (96, 96), EASY)
+        monkeypatch.setattr("modelscope_handkp.synthetic.scene.sample_hands", with_arm_before_it)
+        covered = render_batch(Rng(2), [1] * 8, (96, 96), EASY)
+    assert len(free.boxes) == 8 and len(covered.boxes) <= 4
 
 
 def test_a_hand_behind_another_is_not_annotated(monkeypatch):

@@ -230,7 +230,8 @@ def _visibility(
     own = cloud.owner[front] == torch.arange(len(points), device=points.device)[:, None]
     near = buffers.depth[place] > depth - _HIDDEN_BEHIND_MM
     state = torch.where(empty | (own & near), torch.full_like(depth, VISIBLE), torch.full_like(depth, HIDDEN))
-    shown = inside & (empty | (own & (cloud.material[front] != OBJECT)))
+    of_hand = (cloud.material[front] != OBJECT) & (near | (cloud.bone[front] != FOREARM))
+    shown = inside & (empty | (own & of_hand))
     return torch.where(inside, state, torch.full_like(depth, OUTSIDE)), shown.float().mean(1)
 
 
