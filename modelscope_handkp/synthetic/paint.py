@@ -12,6 +12,7 @@ _SKIN_SRGB = (
     (255, 224, 204), (243, 205, 178), (233, 187, 155), (219, 168, 134), (200, 145, 110), (172, 117, 84),
     (141, 92, 64), (110, 70, 50), (82, 52, 39), (60, 40, 33),
 )  # fmt: skip
+_AMBIENT, _KEY = 0.35, 0.75  # of a shape's brightness: what it has everywhere, and more where it faces the light
 
 
 def to_linear(srgb: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ def solid(u: Tensor, v: Tensor, value: Tensor, light: Tensor, angle: Tensor) -> 
     ly = light[:, 1:2] * cos - light[:, :1] * sin
     depth = (1 - value).clamp(min=0).sqrt()
     dot = u * lx[..., None] + v * ly[..., None] - depth * light[:, 2, None, None]
-    return 0.35 + 0.75 * dot.clamp(min=0)
+    return _AMBIENT + _KEY * dot.clamp(min=0)
 
 
 def lit(right: Tensor, down: Tensor, light: Tensor) -> Tensor:
@@ -93,5 +94,5 @@ def lit(right: Tensor, down: Tensor, light: Tensor) -> Tensor:
     normal = torch.stack([-right, -down, torch.ones_like(right)], 1)
     normal = normal / normal.norm(dim=1, keepdim=True)
     toward = light * torch.tensor([1.0, 1.0, -1.0], device=light.device)  # its z points away from the camera
-    brightness: Tensor = 0.35 + 0.75 * (normal * toward[:, :, None, None]).sum(1).clamp(min=0)
+    brightness: Tensor = _AMBIENT + _KEY * (normal * toward[:, :, None, None]).sum(1).clamp(min=0)
     return brightness
