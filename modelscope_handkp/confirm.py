@@ -1,13 +1,17 @@
-"""Whether a detected box is a hand, and of its own: the keypoints know better than the detector."""
+"""Whether a detected box is a hand, of its own and well placed: the keypoints know better than the detector."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .boxes import Array
+from .boxes import Array, clip_boxes, iou
 from .hands import Hands
 
 SCORE_POWER = 0.25  # of a box score in what confirms a hand: the network that sees the crop knows better
 SAME_DISTANCE = 0.2  # of the smaller box's longer side: joints nearer than that are at one place, as for PCK@0.2
 SAME_SHARE = 0.3  # of the joints at one place: two boxes about one hand
+PLAUSIBLE_MEAN = 0.2  # keypoint score from which on keypoints say where their hand is
+LOOSE_IOU = 0.6  # of a box and the one around its keypoints, below which it is to be moved there
+FLESH = 0.06  # of the longer side of the joints' extent: how far a hand reaches beyond its outermost joints
 
 
 def confirm(hands: Hands, threshold: float) -> Hands:
@@ -30,6 +34,28 @@ def confirm(hands: Hands, threshold: float) -> Hands:
             kept.append(int(index))
     kept.sort()
     return Hands(hands.keypoints[kept], hands.boxes[kept], hands.scores[kept])
+
+
+def loose_boxes(hands: Hands, width: int, height: int) -> tuple[NDArray[np.intp], Array]:
+    """Which hands have keypoints (L,) that tell of a place other than their box, and the boxes (L, 4) xyxy there.
+
+    A picture has `width` x `height` pixels; boxes end with it.
+    """
+    means = hands.keypoints[..., 2].mean(axis=1)
+    low, high = hands.keypoints[..., :2].min(axis=1), hands.keypoints[..., :2].max(axis=1)
+    flesh = FLESH * (high - low).max(axis=1, keepdims=True)
+    around = clip_boxes(np.concatenate([low - flesh, high + flesh], axis=1), width, height)
+    overlap = np.diagonal(iou(around, hands.boxes))
+    loose = np.flatnonzero((means >= PLAUSIBLE_MEAN) & (overlap > 0) & (overlap < LOOSE_IOU))
+    return loose, around[loose]
+
+
+def replace_worse(hands: Hands, indices: NDArray[np.intp], others: Hands) -> Hands:
+    """`hands`, but at `indices` (L,) those of the L `others` whose keypoints have a higher mean score."""
+    better = others.keypoints[..., 2].mean(axis=1) > hands.keypoints[indices, :, 2].mean(axis=1)
+    keypoints, boxes = hands.keypoints.copy(), hands.boxes.copy()
+    keypoints[indices[better]], boxes[indices[better]] = others.keypoints[better], others.boxes[better]
+    return Hands(keypoints, boxes, hands.scores)
 
 
 def _share(others: Array, keypoints: Array, near: Array) -> Array:

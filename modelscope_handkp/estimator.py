@@ -17,7 +17,7 @@ from .boxes import Array, as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xyw
 from .checkpoint import load_weights, read_state_dict
 from .codec import HeatmapCodec, decoding_options
 from .config import block, read_configuration, require, require_number
-from .confirm import confirm
+from .confirm import confirm, loose_boxes, replace_worse
 from .detector import HandDetector
 from .errors import ConfigError, InputError, MissingFileError
 from .hands import Hands
@@ -30,7 +30,7 @@ from .transforms import Sample, build_transforms
 logger = logging.getLogger(__name__)
 
 Detector = Callable[[Picture], tuple[ArrayLike, ArrayLike]]
-Waiting = tuple[Array, Array, float | None]  # a picture's boxes, their scores, and the threshold for `confirm`, if any
+Waiting = tuple[Array, Array]  # a picture's boxes and their scores
 WEIGHT_FILES = ("pytorch_model.pt", "pytorch_model.bin")
 DEFAULT_BATCH_SIZE = 32
 
@@ -41,7 +41,8 @@ class HandEstimator:
     Args:
         pose: the keypoint network, weights loaded; it stays as it is.
         config: a ModelScope configuration: ``data_cfg``, ``test_pipeline`` and ``model.test_cfg`` are read. Ours alone
-            is ``model.test_cfg.hand_threshold``: detected hands are those that `confirm` leaves.
+            is ``model.test_cfg.hand_threshold``: boxes beside their keypoints are moved, and detected hands are those
+            that `confirm` leaves.
         detector: image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,); None takes the whole picture as one hand.
         batch_size: crops that go through the network at once; with the flip test as many mirrored ones go along.
         device: of the network.
@@ -127,19 +128,21 @@ class HandEstimator:
         keypoints: list[Array] = []
         for image, given in zip(images, repeat(None) if boxes is None else boxes):
             picture = load_image(image)
-            found, scores, threshold = self._find(picture, given)
-            waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores, threshold))
+            if given is None and self.detector is not None and self._hand_threshold is not None:
+                keypoints += self._estimate(crops)
+                yield from _finished(waiting, keypoints)
+                yield self._confirmed(picture, self.detector, self._hand_threshold)
+                continue
+            found, scores = self._find(picture, given)
+            waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores))
             for crop in self._crop(picture, found):
                 crops.append(crop)
                 if len(crops) == self.batch_size:
                     keypoints += self._estimate(crops)
-                    crops.clear()
-            if crops and len(waiting) >= self.batch_size:  # else pictures without hands would pile up behind one with
+            if len(waiting) >= self.batch_size:  # pictures without hands would pile up behind one with
                 keypoints += self._estimate(crops)
-                crops.clear()
             yield from _finished(waiting, keypoints)
-        if crops:
-            keypoints += self._estimate(crops)
+        keypoints += self._estimate(crops)
         yield from _finished(waiting, keypoints)
 
     def _try_out(self) -> None:
@@ -159,13 +162,21 @@ class HandEstimator:
                 f"data_cfg.heatmap_size is {list(self._codec.heatmap_size)}, the network gives {[width, height]}."
             )
 
+    def _confirmed(self, picture: Picture, detector: Detector, threshold: float) -> Hands:
+        """The detected hands that their keypoints bear out, after a second look where a box is loose."""
+        boxes, scores = _checked(detector(picture))
+        seen = self(picture, boxes)
+        hands = Hands(seen.keypoints, seen.boxes, scores)
+        loose, around = loose_boxes(hands, picture.shape[1], picture.shape[0])
+        return confirm(replace_worse(hands, loose, self(picture, around)), threshold)
+
     def _find(self, picture: Picture, given: Any) -> Waiting:
-        """Boxes as given, as detected, or the whole picture; only detected ones are to be confirmed."""
+        """Boxes as given, as detected, or the whole picture, and their scores."""
         if given is None and self.detector is not None:
-            return (*_checked(self.detector(picture)), self._hand_threshold)
+            return _checked(self.detector(picture))
         height, width = picture.shape[:2]
         boxes = as_boxes([0, 0, width, height] if given is None else given)
-        return boxes, np.ones(len(boxes), np.float32), None
+        return boxes, np.ones(len(boxes), np.float32)
 
     def _crop(self, picture: Picture, boxes: Array) -> Iterator[Sample]:
         """A network input ``img`` (3, H, W) for each box, with the crop's ``center`` and ``scale``."""
@@ -180,8 +191,12 @@ class HandEstimator:
             yield {"img": self._transform(sample)["img"], "center": center, "scale": scale}
 
     def _estimate(self, crops: list[Sample]) -> list[Array]:
+        """Keypoints (21, 3) of each crop in picture pixels; the list is empty afterwards."""
+        if not crops:
+            return []
         heatmaps = self._network(torch.stack([crop["img"] for crop in crops]), self._method)
         centers, scales = (np.stack([crop[key] for crop in crops]) for key in ("center", "scale"))
+        crops.clear()
         return list(self._codec.decode(heatmaps.numpy(), centers, scales))
 
 
@@ -201,12 +216,8 @@ def _checked(answer: Any) -> tuple[Array, Array]:
 def _finished(waiting: deque[Waiting], keypoints: list[Array]) -> Iterator[Hands]:
     """The pictures at the front whose keypoints are all there, taken out of both lists."""
     while waiting and len(waiting[0][0]) <= len(keypoints):
-        boxes, scores, threshold = waiting.popleft()
-        if len(boxes):
-            hands = Hands(np.stack(keypoints[: len(boxes)]), boxes, scores)
-            yield hands if threshold is None else confirm(hands, threshold)
-        else:
-            yield Hands.empty()
+        boxes, scores = waiting.popleft()
+        yield Hands(np.stack(keypoints[: len(boxes)]), boxes, scores) if len(boxes) else Hands.empty()
         del keypoints[: len(boxes)]
 
 

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
-from modelscope_handkp.boxes import box_to_center_scale, xyxy_to_xywh
-from modelscope_handkp.confirm import SCORE_POWER, confirm
+from modelscope_handkp.boxes import box_to_center_scale, iou, xyxy_to_xywh
+from modelscope_handkp.confirm import SCORE_POWER, confirm, loose_boxes, replace_worse
 from modelscope_handkp.errors import (
     CheckpointError,
     ConfigError,
@@ -25,6 +25,7 @@ from modelscope_handkp.errors import (
     MissingFileError,
 )
 from modelscope_handkp.estimator import pick_device
+from modelscope_handkp.synthetic import render_picture
 
 KEYPOINT_TOLERANCE, KEYPOINT_SHARE = 0.5, 0.95  # px: an argmax may flip between equal peaks of an untrained network
 BOX_TOLERANCE = 0.05
@@ -123,8 +124,17 @@ def test_detected_hands_are_confirmed_and_given_ones_kept(
     answers = some(images)
     assert 0 < sum(map(len, answers)) < sum(map(len, every))
     for image, hands, all_hands in zip(images, answers, every):
-        assert_same(hands, confirm(all_hands, threshold))
+        loose, around = loose_boxes(all_hands, image.shape[1], image.shape[0])
+        assert_same(hands, confirm(replace_worse(all_hands, loose, estimator(image, around)), threshold))
         assert_same(some(image, boxes=detect(image)[0]), estimator(image, boxes=detect(image)[0]))
+
+
+@pytest.mark.parametrize("seed", [7_300_000, 7_300_001, 7_300_006])
+def test_a_loose_box_is_moved_to_its_hand(seed: int) -> None:
+    image, _, truth = render_picture(seed, level="easy")
+    box = truth + 0.2 * (truth[0, 2:] - truth[0, :2]).max() * np.array([1, -1, 1, -1], np.float32)
+    embedded = HandEstimator.from_pretrained(device="cpu", detector=lambda _: (box, [0.9]))
+    assert iou(box, truth) < 0.45 and iou(embedded(image).boxes, truth) > 0.65
 
 
 COUNTS = [1, 0, 2, 5, 0, 0, 1, 7, 0]

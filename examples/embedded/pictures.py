@@ -12,7 +12,7 @@ from torch import Tensor
 from modelscope_handkp.boxes import iou
 from modelscope_handkp.hand import NUM_KEYPOINTS
 from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_batch, render_crops
-from modelscope_handkp.synthetic.scene import OUTSIDE
+from modelscope_handkp.synthetic.scene import LEAST_SHOWN, OUTSIDE
 
 CROPS, PICTURES = 32, 8  # in one chunk
 EMPTY = 0.1  # of the chunks of crops are windows beside the hands: there the heatmaps must stay at 0
@@ -46,6 +46,7 @@ def crops(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
     if draw.random() < EMPTY:
         return _beside_hands(draw, *pictures(seed, chunk, WHOLE), size)
     result = render_crops(chunk_rng(seed, chunk), CROPS, size, level)
+    result.keypoints[result.shown < LEAST_SHOWN, :, 2] = OUTSIDE  # no one could say where its joints are
     return result.images, result.keypoints
 
 

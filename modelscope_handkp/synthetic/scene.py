@@ -27,7 +27,7 @@ from .surface import OBJECT, SKIN, SLEEVE, Buffers, Spheres, hand_spheres, splat
 PADDING = 1.25
 OUTSIDE, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
 _HIDDEN_BEHIND_MM = 24.0
-_LEAST_SHOWN = 0.25  # of a hand's joints; people do not annotate what shows less
+LEAST_SHOWN = 0.25  # of a hand's joints; people do not annotate what shows less
 _LAYER_MM = 3000.0
 _UPPER_ARM_MM = 300.0
 _NEAREST_MM = 60.0
@@ -296,7 +296,7 @@ def render_batch(
     level = get_level(level)
     picture, target, extent = _scatter_hands(rng, level, size, amounts)
     result = render(rng, level, size, len(amounts), picture, target, extent)
-    return _rows(result, result.shown >= _LEAST_SHOWN)
+    return _rows(result, result.shown >= LEAST_SHOWN)
 
 
 def render_picture(
