@@ -18,8 +18,8 @@ class Hands:
 
     Attributes:
         keypoints: (N, 21, 3) float32: x, y in picture pixels and score, in the order of `hand.KEYPOINT_NAMES`.
-        boxes: (N, 4) float32 xyxy, picture pixels, clipped to the picture; as given or detected, or moved to the keypoints
-            where ``hand_threshold`` has hands confirmed (`confirm.loose_boxes`).
+        boxes: (N, 4) float32 xyxy, picture pixels, clipped to the picture: as given, as detected, or moved to the
+            keypoints (`confirm.loose_boxes`).
         scores: (N,) float32, of the boxes; 1 for given boxes.
     Raises:
         InputError: shapes that disagree.
