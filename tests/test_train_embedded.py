@@ -158,3 +158,37 @@ def test_one_wild_picture_does_not_make_the_whole_step(scripts):
         slopes[scale] = [float(heatmaps.grad[index].norm()) for index in (0, 1)]
     assert slopes[1.0][0] == slopes[1000.0][0] > 0
     assert 0 < slopes[1000.0][1] < slopes[1.0][1]
+
+
+def test_blur_keeps_places_and_is_as_wide_as_it_says(scripts, monkeypatch):
+    import pictures
+
+    monkeypatch.setattr(pictures, "BLURRED", 1.0)
+    size = 97
+    points = torch.zeros(200, 3, size, size)
+    points[:, :, 48, 30] = 1
+    images = pictures.blurred(np.random.default_rng(0), points.clone()).mean(1).double().numpy()
+    y, x = np.mgrid[:size, :size]
+    np.testing.assert_allclose(images.sum((1, 2)), 1, atol=1e-4)
+    np.testing.assert_allclose((images * x).sum((1, 2)), 30, atol=0.05)
+    np.testing.assert_allclose((images * y).sum((1, 2)), 48, atol=0.05)
+    spread = [
+        np.linalg.eigvalsh(np.cov([x.ravel(), y.ravel()], aweights=np.maximum(im, 0).ravel(), ddof=0)) for im in images
+    ]
+    narrow, wide = np.sqrt(np.maximum(np.transpose(spread), 0))
+    assert 0.9 * pictures.DEFOCUS * size < narrow.max() < 1.1 * pictures.DEFOCUS * size
+    assert wide.max() < 1.2 * max(pictures.DEFOCUS, pictures.STREAK / 12**0.5) * size
+    assert ((wide > 1.5) & (narrow < 0.8)).mean() > 0.25  # streaks
+
+
+def test_hands_that_do_not_show_have_no_keypoints_to_learn(scripts, monkeypatch):
+    import pictures
+
+    hidden = {"shown": torch.tensor([0.1, 0.5])}
+    rendered = type(
+        "Rendered", (), {"images": torch.zeros(2, 3, 8, 8), "keypoints": torch.full((2, 21, 3), 2.0), **hidden}
+    )
+    monkeypatch.setattr(pictures, "render_crops", lambda *_: rendered)
+    monkeypatch.setattr(pictures, "EMPTY", 0.0)
+    _, keypoints = pictures.crops(1, 0, 8)
+    assert (keypoints[0, :, 2] == 0).all() and (keypoints[1, :, 2] == 2).all()

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from loop import Places
 from numpy.typing import NDArray
-from pictures import MAX_HANDS, recolored
+from pictures import MAX_HANDS, blurred, recolored
 from store import Store
 from torch import Tensor, nn
 
@@ -49,7 +49,9 @@ class DetectionTask:
                 layer.requires_grad_(False)
         drawn = [window(self.store.images[place], self.store.labels[place], self.size, rng) for place in places]
         images = torch.from_numpy(np.stack([image for image, _ in drawn])).permute(0, 3, 1, 2).float() / 255
-        images = self._normalise({"img": recolored(rng, images)})["img"].contiguous(memory_format=torch.channels_last)
+        images = self._normalise({"img": blurred(rng, recolored(rng, images))})["img"].contiguous(
+            memory_format=torch.channels_last
+        )
         assigned = [assign(self.anchors, boxes) for _, boxes in drawn]
         label, target = (torch.from_numpy(np.stack(column)) for column in zip(*assigned))
         return multibox_loss(self.network, images, label, target)

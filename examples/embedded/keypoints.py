@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from loop import Places
 from numpy.typing import NDArray
-from pictures import patched, recolored
+from pictures import blurred, patched, recolored
 from store import Store
 from torch import Tensor, nn
 
@@ -57,7 +57,7 @@ class KeypointTask:
         run = build_transforms([*self._moves, {"type": "TopDownGenerateTarget", "sigma": sigma}])
         samples = [run(_sample(self.store.images[place], self.store.labels[place], size, rng), rng) for place in places]
         images = torch.from_numpy(np.stack([sample["img"] for sample in samples])).permute(0, 3, 1, 2).float() / 255
-        images = self._normalise({"img": patched(rng, recolored(rng, images), PATCHED)})["img"]
+        images = self._normalise({"img": blurred(rng, patched(rng, recolored(rng, images), PATCHED))})["img"]
         target, weight = (torch.from_numpy(np.stack([s[key] for s in samples])) for key in ("target", "target_weight"))
         return images.contiguous(memory_format=torch.channels_last), target, weight
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ MAX_HANDS = 10
 WHOLE = 256  # px of the pictures that such windows are cut from
 STRONG_CAST = 0.3  # of the pictures have one, as under a vivid sky: it must not pull the heatmaps below 0
 GREY = 0.1  # of the pictures have no colour at all
+BLURRED = 0.15  # of the pictures; the renderer's blur is that of a lens, whatever the size of what moves
+DEFOCUS, STREAK = 0.03, 0.12  # of a picture's side: the largest deviation of the one, the longest of the other
 # Shares of the levels; the third is hard without its most hopeless pictures.
 LEVELS = (
     (0.30, replace(EASY, hand_px=(60.0, 320.0), light=0.5, pose=0.8, dress=0.5)),
@@ -94,6 +97,28 @@ def recolored(rng: np.random.Generator, images: Tensor) -> Tensor:
     saturation = (1 + normal(0.3)).clamp(0, 2.5) * torch.from_numpy(rng.random((len(images), 1, 1, 1)) >= GREY)
     images = grey + (images - grey) * saturation
     return images.clamp(0, 1) ** normal(0.15).exp()
+
+
+def blurred(rng: np.random.Generator, images: Tensor) -> Tensor:
+    """Some pictures (N, 3, S, S) out of focus, and as many smeared along a line, as moving hands are."""
+    size = images.shape[-1]
+    for index in np.flatnonzero(rng.random(len(images)) < BLURRED):
+        sharp = images[index].permute(1, 2, 0).numpy()
+        if rng.random() < 0.5:
+            soft = cv2.GaussianBlur(sharp, (0, 0), rng.uniform(0.3 / size, DEFOCUS) * size)
+        else:
+            soft = cv2.filter2D(sharp, -1, _streak(rng.uniform(0, STREAK) * size, rng.uniform(0, np.pi)))
+        images[index] = torch.from_numpy(soft).permute(2, 0, 1)
+    return images
+
+
+def _streak(length: float, angle: float) -> np.ndarray:
+    """A filter (k, k) that smears over `length` px along a line."""
+    reach = int(length / 2) + 1
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    line = np.clip(1 - np.abs(across), 0, 1) * np.clip(length / 2 + 0.5 - np.abs(along), 0, 1)
+    return line / line.sum()
 
 
 def patched(rng: np.random.Generator, images: Tensor, chance: float) -> Tensor:
