@@ -181,7 +181,7 @@ def test_blur_keeps_places_and_is_as_wide_as_it_says(scripts, monkeypatch):
     assert ((wide > 1.5) & (narrow < 0.8)).mean() > 0.25  # streaks
 
 
-def test_hands_that_do_not_show_have_no_keypoints_to_learn(scripts, monkeypatch):
+def test_hands_that_do_not_show_have_no_jointsto_learn(scripts, monkeypatch):
     import pictures
 
     hidden = {"shown": torch.tensor([0.1, 0.5])}
@@ -192,3 +192,44 @@ def test_hands_that_do_not_show_have_no_keypoints_to_learn(scripts, monkeypatch)
     monkeypatch.setattr(pictures, "EMPTY", 0.0)
     _, keypoints = pictures.crops(1, 0, 8)
     assert (keypoints[0, :, 2] == 0).all() and (keypoints[1, :, 2] == 2).all()
+
+
+def test_false_boxes_show_no_hand_and_are_not_too_small(scripts):
+    from mine import MOST, SMALLEST, false_boxes
+
+    hands = np.array([[0, 0, 100, 100]], np.float32)
+    found = np.array([[10, 10, 90, 90], [200, 0, 300, 100], [95, 0, 195, 100], [300, 0, 300 + SMALLEST - 1, 10]])
+    assert false_boxes(found.astype(np.float32), hands).tolist() == found[1:3].tolist()
+    assert len(false_boxes(found[[1]].repeat(20, 0).astype(np.float32), hands[:0])) == MOST
+
+
+def test_windows_are_crops_of_what_the_detector_took_for_a_hand(scripts):
+    from mine import windows
+
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[40:60, 140:160] = [255, 0, 0]  # BGR
+    boxes = np.array([[[0, 0, 50, 50], [np.nan] * 4]], np.float32)
+    seen = windows(
+        lambda _: (np.array([[0, 0, 40, 40], [140, 40, 160, 60]], np.float32), [0.9, 0.8]), image[None], boxes, 25
+    )
+    assert len(seen) == 1 and seen[0].shape == (3, 25, 25)
+    assert (seen[0][2, 3:22, 3:22] == 255).all() and not seen[0][:2].any()
+    assert (seen[0][2, [0, -1]] == 0).all()  # the crop is a quarter larger than the box
+
+
+def test_windows_take_the_place_of_some_crops(scripts):
+    import keypoints
+
+    class Crops:
+        images, labels = np.full((8, 3, 64, 64), 9, np.uint8), np.full((8, 21, 3), 2.0, np.float32)
+
+    config = read_configuration(EMBEDDED)
+    config["data_cfg"].update(image_size=[64, 64], heatmap_size=[16, 16])
+    rng = np.random.default_rng(0)
+    shares = []
+    for windows in (None, np.zeros((3, 3, 64, 64), np.uint8)):
+        task = keypoints.KeypointTask(config, Crops(), windows)
+        drawn = [task._stored(place % 8, rng) for place in range(400)]
+        assert all((crop == 0).all() == (joints[:, 2] == 0).all() for crop, joints in drawn)
+        shares.append(np.mean([not crop.any() for crop, _ in drawn]))
+    assert shares[0] == 0 and 0.06 < shares[1] < 0.15

@@ -1,6 +1,6 @@
 """What each ingredient of the renderer is worth: train on pictures with ever more of them, measure on hard ones.
 
-    python examples/embedded/ingredients.py [--crops 4000] [--samples 12800] [--processes 2]
+    python examples/embedded/ingredients.py [--crops 4000] [--samples 12800] [--processes 2] [--bfloat16]
 
 Each row adds one ingredient to those above it and trains the embedded keypoint network for the same number of samples,
 at 64 pixels, from the same weights: those after as many samples of plain pictures, which teach the beginning faster
@@ -82,7 +82,15 @@ def hard_crops(folder: Path) -> Store:
 
 
 def train_on(
-    level: Level, seed: int, start: Path | None, out: Path | None, *, folder: Path, crops: int, samples: int
+    level: Level,
+    seed: int,
+    start: Path | None,
+    out: Path | None,
+    *,
+    folder: Path,
+    crops: int,
+    samples: int,
+    bfloat16: bool,
 ) -> float:
     """PCK@0.2 on hard crops after training on `level`, from the weights `start`; `out` takes the new ones."""
     torch.set_num_threads(1)
@@ -94,7 +102,7 @@ def train_on(
         fill(store, level, seed, crops)
     task = KeypointTask(config, store)
     training = Training(task, lambda rng, _: rng.integers(0, crops, BATCH), samples=samples, batch=BATCH,
-                        lr=LEARNING_RATE, seed=seed)  # fmt: skip
+                        lr=LEARNING_RATE, seed=seed, bfloat16=bfloat16)  # fmt: skip
     if start is not None:
         training.start_from(start)
     training.run()
@@ -109,13 +117,14 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=4000, help="rendered for a row")
     parser.add_argument("--samples", type=int, default=12_800, help="trained on for a row")
     parser.add_argument("--processes", type=int, default=2, help="rows at a time")
+    parser.add_argument("--bfloat16", action="store_true", help="twice as fast where the processor computes in it")
     args = parser.parse_args()
     rows = levels()
     with tempfile.TemporaryDirectory() as name, ProcessPoolExecutor(args.processes, SPAWN) as pool:
         folder = Path(name)
         with torch.no_grad():
             fill(hard_crops(folder), HARD, MEASURING_SEED, MEASURED_CROPS)
-        train = partial(train_on, folder=folder, crops=args.crops, samples=args.samples)
+        train = partial(train_on, folder=folder, crops=args.crops, samples=args.samples, bfloat16=args.bfloat16)
         plain = folder / "plain.pt"
         begun = pool.submit(train, PLAIN, PLAIN_SEED, None, plain).result()
         row = partial(train, seed=TRAINING_SEED, start=plain, out=None)

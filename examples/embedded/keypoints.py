@@ -33,13 +33,17 @@ SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this man
 # batch's own statistics a picture unlike the others is tamed; with averages it can grow a thousandfold on its way, and
 # no loss ever showed that.
 FROZEN_FROM = 0.6
+WINDOWS_SHARE = 0.1  # of the samples, where there are windows without a hand
 
 
 class KeypointTask:
-    """A keypoint network with the configuration `config` on a store of crops; labels are keypoints `LABELS`."""
+    """A keypoint network with the configuration `config` on a store of crops; labels are keypoints `LABELS`.
 
-    def __init__(self, config: dict[str, Any], store: Store) -> None:
-        self.store = store
+    windows (N, 3, S, S) uint8 RGB: crops without a hand, as `mine` finds them, that take the place of some others.
+    """
+
+    def __init__(self, config: dict[str, Any], store: Store, windows: NDArray[np.uint8] | None = None) -> None:
+        self.store, self.windows = store, windows
         self.network = initialised(build_pose(config["model"]))
         self.size = config["data_cfg"]["image_size"][0]
         self.temperature = config["model"]["test_cfg"]["softmax_temperature"]
@@ -55,11 +59,17 @@ class KeypointTask:
         """Crops (N, 3, size, size), target (N, 21, size / 4, size / 4), target_weight (N, 21, 1)."""
         sigma = max(1.0, self.sigma * size / self.size)
         run = build_transforms([*self._moves, {"type": "TopDownGenerateTarget", "sigma": sigma}])
-        samples = [run(_sample(self.store.images[place], self.store.labels[place], size, rng), rng) for place in places]
+        samples = [run(_sample(*self._stored(place, rng), size, rng), rng) for place in places]
         images = torch.from_numpy(np.stack([sample["img"] for sample in samples])).permute(0, 3, 1, 2).float() / 255
         images = self._normalise({"img": blurred(rng, patched(rng, recolored(rng, images), PATCHED))})["img"]
         target, weight = (torch.from_numpy(np.stack([s[key] for s in samples])) for key in ("target", "target_weight"))
         return images.contiguous(memory_format=torch.channels_last), target, weight
+
+    def _stored(self, place: np.int64, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The crop and the keypoints at `place`, or now and then a window in their stead."""
+        if self.windows is not None and rng.random() < WINDOWS_SHARE:
+            return self.windows[rng.integers(len(self.windows))], np.full(LABELS, OUTSIDE, np.float32)
+        return self.store.images[place], self.store.labels[place]
 
     def normalised(self, images: NDArray[np.uint8]) -> Tensor:
         """(N, 3, S, S) of 0..255 as the network takes them."""

@@ -20,6 +20,7 @@ import keypoints
 import numpy as np
 import torch
 from loop import Places, Task, Training
+from numpy.typing import NDArray
 from pictures import crops, pictures
 from store import Render, Store, start_rendering
 
@@ -36,7 +37,7 @@ class Recipe:
     """What is trained on what: pictures of `pixels` pixels, each used `reuse` times on the average; `ahead` of them
     may wait in a store of `capacity`."""
 
-    task: Callable[[Store], Task]
+    task: Callable[[Store, NDArray[np.uint8] | None], Task]
     weights: str
     render: Render
     labels: tuple[int, ...]
@@ -49,9 +50,9 @@ class Recipe:
 
 
 RECIPES = {
-    "keypoints": Recipe(lambda store: keypoints.KeypointTask(read_configuration(EMBEDDED), store),
+    "keypoints": Recipe(lambda store, windows: keypoints.KeypointTask(read_configuration(EMBEDDED), store, windows),
                         "pytorch_model.pt", crops, keypoints.LABELS, 128, 32, 1_511_000, 4.0, 80_000, 4_000),
-    "detector": Recipe(lambda store: detection.DetectionTask(read_python_config(DETECTION), store),
+    "detector": Recipe(lambda store, _: detection.DetectionTask(read_python_config(DETECTION), store),
                        "detection/detection_model.pth", pictures, detection.LABELS, 256, 16, 391_000, 10.0,
                        12_000, 800),
 }  # fmt: skip
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=2e-3, help="the highest learning rate")
     parser.add_argument("--start-from", type=Path, help="weights to go on with, in place of random ones")
+    parser.add_argument("--windows", type=Path, help="crops without a hand for the keypoint network (mine.py)")
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast where the processor computes in it")
     parser.add_argument("--threads", type=int, default=1, help="of the training; the rendering takes one more")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "modelscope-handkp-training")
@@ -81,7 +83,8 @@ def main() -> None:
         available = int(recipe.ahead * FIRST_SHARE + samples / recipe.reuse)
         return store.draw(rng, recipe.batch, available, recipe.ahead)
 
-    training = Training(recipe.task(store), draw, samples=args.samples or recipe.samples, batch=recipe.batch,
+    task = recipe.task(store, np.load(args.windows, mmap_mode="r") if args.windows else None)
+    training = Training(task, draw, samples=args.samples or recipe.samples, batch=recipe.batch,
                         lr=args.lr, seed=args.seed, bfloat16=args.bfloat16, state_file=cache / "state.pt",
                         progress_from=CONTINUED_FROM if args.start_from else 0.0)  # fmt: skip
     if args.start_from:
