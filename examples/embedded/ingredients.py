@@ -1,6 +1,6 @@
 """What each ingredient of the renderer is worth: train on pictures with ever more of them, measure on hard ones.
 
-    python examples/embedded/ingredients.py [--crops 6000] [--samples 38400] [--processes 2] [--bfloat16]
+    python examples/embedded/ingredients.py [--crops 5000] [--samples 25600] [--processes 2] [--bfloat16]
 
 Each row adds one ingredient to those above it and trains a keypoint network for the same number of samples, at 64
 pixels, from the same weights: those after as many samples of plain pictures, which teach the beginning faster than any
@@ -126,8 +126,8 @@ def train_on(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crops", type=int, default=6000, help="rendered for a row")
-    parser.add_argument("--samples", type=int, default=38_400, help="trained on for a row")
+    parser.add_argument("--crops", type=int, default=5000, help="rendered for a row")
+    parser.add_argument("--samples", type=int, default=25_600, help="trained on for a row")
     parser.add_argument("--processes", type=int, default=2, help="rows at a time")
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast where the processor computes in it")
     args = parser.parse_args()

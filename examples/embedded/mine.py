@@ -59,6 +59,7 @@ def main() -> None:
     detector = build_own_detector(args.model, read_configuration(args.model), None, "cpu")
     if detector is None:
         parser.error(f"{args.model} has no detector: its configuration needs DETECTION")
+    torch.set_num_threads(1)  # small pictures: more only wait for one another
     found: list[np.ndarray] = []
     with torch.no_grad():
         for chunk in tqdm(range(args.pictures // PICTURES), unit="chunk"):
