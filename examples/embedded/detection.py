@@ -42,6 +42,9 @@ class DetectionTask:
         self.size, self.anchors = self.network.input_size, self.network.anchors()
         self._normalise = NormalizeTensor([v / 255 for v in RGB_MEAN], [v / 255 for v in RGB_STD])
 
+    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
+        return self._normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
+
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
         if progress >= FROZEN_FROM:
             backbone = self.network.eval().backbone

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from store import Store
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -34,6 +35,10 @@ class Task(Protocol):
     """A network, and the loss of a batch of stored pictures; progress 0..1 is the share of the run that is done."""
 
     network: nn.Module
+    store: Store
+
+    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
+        """Stored pictures (N, 3, S, S), otherwise unchanged, as the network takes them."""
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor: ...
 
@@ -166,13 +171,17 @@ class Training:
         self.save()
 
     def _settle(self) -> None:
-        """The averaged weights become the network's, with batch norms as `restate_batch_norms` leaves them."""
+        """The averaged weights become the network's, with batch norms as `restate_batch_norms` leaves them.
+
+        Stated on pictures as they are stored: changed colours, blur and patches moved a batch's answers further.
+        """
         self.network.load_state_dict(self.average.network.state_dict())
 
         def run() -> None:
             for step in range(min(SETTLING_STEPS, self.steps)):
                 rng = np.random.default_rng((self.seed, self.steps, step))
-                self.task.loss(self.draw(rng, self.step * self.batch), 1.0, rng)
+                places = self.draw(rng, self.step * self.batch)
+                self.network(self.task.normalised(self.task.store.images[places]))
 
         restate_batch_norms(self.network.eval(), run)
         self.average.network.load_state_dict(self.network.state_dict())
