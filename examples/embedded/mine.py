@@ -65,6 +65,8 @@ def main() -> None:
         for chunk in tqdm(range(args.pictures // PICTURES), unit="chunk"):
             images, boxes = pictures(args.seed, chunk, WHOLE)
             found += windows(detector, to_bgr(images), boxes.numpy(), RECIPES["keypoints"].pixels)
+    if not found:
+        raise SystemExit(f"no false box in {args.pictures} pictures: take more, at least {PICTURES}")
     np.save(args.out, np.stack(found))
     print(f"{len(found)} windows in {args.out}")
 

@@ -72,6 +72,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="model directory that gets the weights")
     args = parser.parse_args()
     recipe = RECIPES[args.what]
+    windows = np.load(args.windows, mmap_mode="r") if args.windows else None
+    if windows is not None:
+        if args.what != "keypoints":
+            parser.error("--windows is for the keypoint network only")
+        if windows.dtype != np.uint8 or windows.shape[1:] != (3, recipe.pixels, recipe.pixels) or not len(windows):
+            parser.error(f"{args.windows} must hold uint8 (N, 3, {recipe.pixels}, {recipe.pixels}), as mine.py "
+                         f"writes it, not {windows.dtype} {windows.shape}")  # fmt: skip
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     cache = args.cache / f"{args.what}-{args.seed}"
@@ -83,7 +90,7 @@ def main() -> None:
         available = int(recipe.ahead * FIRST_SHARE + samples / recipe.reuse)
         return store.draw(rng, recipe.batch, available, recipe.ahead)
 
-    task = recipe.task(store, np.load(args.windows, mmap_mode="r") if args.windows else None)
+    task = recipe.task(store, windows)
     training = Training(task, draw, samples=args.samples or recipe.samples, batch=recipe.batch,
                         lr=args.lr, seed=args.seed, bfloat16=args.bfloat16, state_file=cache / "state.pt",
                         progress_from=CONTINUED_FROM if args.start_from else 0.0)  # fmt: skip
