@@ -40,10 +40,7 @@ class DetectionTask:
         self.store = store
         self.network = initialised(build_detector(config))
         self.size, self.anchors = self.network.input_size, self.network.anchors()
-        self._normalise = NormalizeTensor([v / 255 for v in RGB_MEAN], [v / 255 for v in RGB_STD])
-
-    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
-        return self._normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
+        self.normalise = NormalizeTensor([v / 255 for v in RGB_MEAN], [v / 255 for v in RGB_STD])
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
         if progress >= FROZEN_FROM:
@@ -52,7 +49,7 @@ class DetectionTask:
                 layer.requires_grad_(False)
         drawn = [window(self.store.images[place], self.store.labels[place], self.size, rng) for place in places]
         images = torch.from_numpy(np.stack([image for image, _ in drawn])).permute(0, 3, 1, 2).float() / 255
-        images = self._normalise({"img": blurred(rng, recolored(rng, images))})["img"].contiguous(
+        images = self.normalise({"img": blurred(rng, recolored(rng, images))})["img"].contiguous(
             memory_format=torch.channels_last
         )
         assigned = [assign(self.anchors, boxes) for _, boxes in drawn]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from keypoints import LABELS, KeypointTask
-from loop import Training
+from loop import Training, normalised
 from pictures import CROPS, chunk_rng
 from store import Store
 from torch import nn
@@ -80,7 +80,7 @@ def fill(store: Store, level: Level, seed: int, count: int) -> None:
 
 def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
     """PCK@0.2 of the keypoints inside the crops, decoded with DARK; the box is the crop without its padding."""
-    answers = [network(task.normalised(crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
+    answers = [network(normalised(task, crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
     heatmaps = torch.cat(answers).numpy()
     count = len(heatmaps)
     codec = HeatmapCodec((SIZE, SIZE), heatmaps.shape[3:1:-1], kernel=KERNEL)

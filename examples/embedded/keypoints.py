@@ -50,7 +50,7 @@ class KeypointTask:
         chain = {block["type"]: block for block in config["dataset"]["train"]["pipeline"]}
         self.sigma = chain["TopDownGenerateTarget"]["sigma"]
         self._moves = [chain["TopDownRandomFlip"], SCALE_ROTATION, chain["TopDownAffine"]]
-        self._normalise = NormalizeTensor(chain["NormalizeTensor"]["mean"], chain["NormalizeTensor"]["std"])
+        self.normalise = NormalizeTensor(chain["NormalizeTensor"]["mean"], chain["NormalizeTensor"]["std"])
 
     def size_at(self, progress: float) -> int:
         return min(SMALL, self.size) if progress < SMALL_SHARE else self.size
@@ -61,7 +61,7 @@ class KeypointTask:
         run = build_transforms([*self._moves, {"type": "TopDownGenerateTarget", "sigma": sigma}])
         samples = [run(_sample(*self._stored(place, rng), size, rng), rng) for place in places]
         images = torch.from_numpy(np.stack([sample["img"] for sample in samples])).permute(0, 3, 1, 2).float() / 255
-        images = self._normalise({"img": blurred(rng, patched(rng, recolored(rng, images), PATCHED))})["img"]
+        images = self.normalise({"img": blurred(rng, patched(rng, recolored(rng, images), PATCHED))})["img"]
         target, weight = (torch.from_numpy(np.stack([s[key] for s in samples])) for key in ("target", "target_weight"))
         return images.contiguous(memory_format=torch.channels_last), target, weight
 
@@ -70,10 +70,6 @@ class KeypointTask:
         if self.windows is not None and rng.random() < WINDOWS_SHARE:
             return self.windows[rng.integers(len(self.windows))], np.full(LABELS, OUTSIDE, np.float32)
         return self.store.images[place], self.store.labels[place]
-
-    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
-        """(N, 3, S, S) of 0..255 as the network takes them."""
-        return self._normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
         if progress >= FROZEN_FROM:

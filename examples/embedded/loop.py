@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from modelscope_handkp.checkpoint import read_state_dict
 from modelscope_handkp.schedule import Schedule
+from modelscope_handkp.transforms import NormalizeTensor
 
 SCHEDULE = Schedule("CosineAnnealing", {"min_lr_ratio": 0.02}, by_epoch=False,
                     warmup="linear", warmup_iters=200, warmup_ratio=0.005)  # fmt: skip
@@ -36,11 +37,14 @@ class Task(Protocol):
 
     network: nn.Module
     store: Store
-
-    def normalised(self, images: NDArray[np.uint8]) -> Tensor:
-        """Stored pictures (N, 3, S, S), otherwise unchanged, as the network takes them."""
+    normalise: NormalizeTensor
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor: ...
+
+
+def normalised(task: Task, images: NDArray[np.uint8]) -> Tensor:
+    """Stored pictures (N, 3, S, S), otherwise unchanged, as the network takes them."""
+    return task.normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
 
 
 class Averaged:
@@ -181,7 +185,7 @@ class Training:
             for step in range(min(SETTLING_STEPS, self.steps)):
                 rng = np.random.default_rng((self.seed, self.steps, step))
                 places = self.draw(rng, self.step * self.batch)
-                self.network(self.task.normalised(self.task.store.images[places]))
+                self.network(normalised(self.task, self.task.store.images[places]))
 
         restate_batch_norms(self.network.eval(), run)
         self.average.network.load_state_dict(self.network.state_dict())
