@@ -45,8 +45,7 @@ class HandDetector:
         device: str | torch.device = "cpu",
     ) -> None:
         self.score_threshold = score_threshold
-        self.input_size = network.input_size
-        self._levels = network.level_anchors()
+        self._levels = {size: network.level_anchors(size) for size in network.input_sizes}
         self._network = Network(network, device)
         self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
         self._candidate_score = require_number(test_cfg, "score_thr", 0, 1)
@@ -96,33 +95,35 @@ class HandDetector:
         Returns:
             boxes (N, 4) xyxy in picture pixels, inside the picture; scores (N,); best first. N may be 0.
         """
-        logits, deltas = self._network(torch.from_numpy(self.preprocess(image)[None]))
-        boxes, scores = self._candidates(logits, deltas)
         height, width = image.shape[:2]
-        boxes = np.asarray(boxes / (self.input_size / np.array([width, height] * 2)), np.float32)
+        found = [self._candidates(image, size) for size in self._levels]
+        boxes, scores = (np.concatenate(column) for column in zip(*found))
         solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         boxes, scores = boxes[solid], scores[solid]
         kept = nms(boxes, scores, self._iou)[: self._at_most]
         kept = kept[scores[kept] > self.score_threshold]
         return clip_boxes(boxes[kept], width, height), scores[kept]
 
-    def preprocess(self, image: NDArray[np.uint8]) -> Array:
-        """(H, W, 3) uint8 BGR -> (3, S, S) float32 RGB, normalised; the ratio of the sides is not kept."""
-        resized = cv2.resize(image, (self.input_size, self.input_size), interpolation=cv2.INTER_LINEAR)
+    def preprocess(self, image: NDArray[np.uint8], size: int) -> Array:
+        """(H, W, 3) uint8 BGR -> (3, size, size) float32 RGB, normalised; the ratio of the sides is not kept."""
+        resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
         rgb = cv2.cvtColor(resized, cv2.COLOR_BGR2RGB).astype(np.float32)
         return np.ascontiguousarray(((rgb - self._mean) / self._std).transpose(2, 0, 1))
 
-    def _candidates(self, logits: list[torch.Tensor], deltas: list[torch.Tensor]) -> tuple[Array, Array]:
-        """Boxes in pixels of the input with their scores, best first within a level."""
+    def _candidates(self, image: NDArray[np.uint8], size: int) -> tuple[Array, Array]:
+        """What the network sees at one input size: boxes in picture pixels with their scores, best first in a level."""
+        logits, deltas = self._network(torch.from_numpy(self.preprocess(image, size)[None]))
         boxes, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
-        for level_logits, level_deltas, anchors in zip(logits, deltas, self._levels):
+        for level_logits, level_deltas, anchors in zip(logits, deltas, self._levels[size]):
             hand = level_logits[0].permute(1, 2, 0).reshape(-1, 2).softmax(1)[:, 0].numpy()
             best = np.argsort(-hand, kind="stable")[: self._per_level]
             best = best[hand[best] > self._candidate_score]
             offsets = level_deltas[0].permute(1, 2, 0).reshape(-1, 4).numpy()[best]
-            boxes.append(clip_boxes(decode_deltas(anchors[best], offsets), self.input_size, self.input_size))
+            boxes.append(clip_boxes(decode_deltas(anchors[best], offsets), size, size))
             scores.append(hand[best])
-        return np.concatenate(boxes), np.concatenate(scores)
+        height, width = image.shape[:2]
+        in_picture = np.concatenate(boxes) / (size / np.array([width, height] * 2))
+        return np.asarray(in_picture, np.float32), np.concatenate(scores)
 
 
 def decode_deltas(anchors: Array, deltas: Array) -> Array:

@@ -37,7 +37,7 @@ def test_boxes_are_mmdets(everything: HandDetector, golden: Any) -> None:
     """golden/detector.npz: input mean 0.002 (OpenCV's versions differ), boxes 0.05 px, scores 1e-4, same order."""
     arrays = golden("detector.npz")
     for i in range(3):
-        difference = np.abs(everything.preprocess(arrays[f"image_{i}"]) - arrays[f"input_{i}"])
+        difference = np.abs(everything.preprocess(arrays[f"image_{i}"], 320) - arrays[f"input_{i}"])
         assert difference.mean() < 0.002
         boxes, scores = everything(arrays[f"image_{i}"])
         expected = arrays[f"boxes_xyxy_score_{i}"]
@@ -81,13 +81,13 @@ def test_deltas_there_and_back() -> None:
 class Answers(torch.nn.Module):
     """A network that answers what it is told."""
 
-    input_size = 320
+    input_sizes: tuple[int, ...] = (320,)
 
     def __init__(self, boxes: list[list[float]], scores: list[float]) -> None:
         super().__init__()
         self.boxes, self.scores = np.array(boxes, np.float32), torch.tensor(scores)
 
-    def level_anchors(self) -> list[np.ndarray]:
+    def level_anchors(self, size: int) -> list[np.ndarray]:
         return [self.boxes]
 
     def forward(self, img: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
@@ -105,6 +105,17 @@ def test_suppression_limits_and_scaling() -> None:
     found, _ = HandDetector(network, 0.1, {**TEST_CFG, "max_per_img": 1})(np.zeros((320, 320, 3), np.uint8))  # type: ignore[arg-type]
     np.testing.assert_allclose(found, [boxes[1]], atol=1e-3)
     assert iou(found, [boxes[0]])[0, 0] > 0.45
+
+
+def test_several_input_sizes_are_looked_at_together() -> None:
+    """As mmdet's multi-scale test: the boxes of every size, in picture pixels, go through one suppression."""
+    network = Answers([[32, 32, 96, 96], [200, 200, 300, 300]], [0.9, 0.6])
+    larger = np.array([[400, 64, 600, 192], [402, 400, 600, 598]], np.float32)
+    network.input_sizes = (320, 640)
+    network.level_anchors = lambda size: [network.boxes if size == 320 else larger]  # type: ignore[method-assign]
+    found, scores = HandDetector(network, 0.5, TEST_CFG)(np.zeros((320, 320, 3), np.uint8))  # type: ignore[arg-type]
+    np.testing.assert_allclose(found, [[32, 32, 96, 96], [200, 32, 300, 96], [200, 200, 300, 300]], atol=1e-3)
+    np.testing.assert_allclose(scores, [0.9, 0.9, 0.6], atol=1e-6)
 
 
 def test_answers_that_are_no_numbers_are_no_hands() -> None:

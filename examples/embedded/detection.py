@@ -39,7 +39,8 @@ class DetectionTask:
     def __init__(self, config: dict[str, Any], store: Store) -> None:
         self.store = store
         self.network = initialised(build_detector(config))
-        self.size, self.anchors = self.network.input_size, self.network.anchors()
+        self.size = self.network.input_sizes[0]
+        self.anchors = self.network.anchors(self.size)
         self.normalise = NormalizeTensor([v / 255 for v in RGB_MEAN], [v / 255 for v in RGB_STD])
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:

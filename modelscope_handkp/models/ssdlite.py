@@ -18,7 +18,7 @@ STEM_CHANNELS = 32
 LAST_CHANNELS = 1280
 BN_EPS = 1e-3
 BN_MOMENTUM = 0.03
-MAX_INPUT, MAX_STRIDE = 1024, 8  # of a configuration: pixels of the input, and from one level to the next
+MAX_INPUT, MAX_SCALES, MAX_STRIDE = 1024, 4, 8  # of a configuration: pixels of an input, how many, level to level
 
 
 class ConvBN(nn.Module):
@@ -129,38 +129,38 @@ class SSDLite(nn.Module):
     """(N, 3, S, S) RGB, normalised -> class logits and box deltas of `SSDHead`; the background is the last class.
 
     Attributes:
-        input_size: S, pixels.
+        input_sizes: S, pixels; one or several, at each of which a picture is to be looked at.
     """
 
     def __init__(self, backbone: MobileNetV2, neck: SSDNeck, bbox_head: SSDHead, generator: dict[str, Any],
-                 input_size: int) -> None:  # fmt: skip
+                 input_sizes: Sequence[int]) -> None:  # fmt: skip
         super().__init__()
         self.backbone, self.neck, self.bbox_head = backbone, neck, bbox_head
-        self.input_size = input_size
-        self._anchors = self._level_anchors(generator)
+        self.input_sizes = tuple(input_sizes)
+        self._anchors = {size: self._level_anchors(generator, size) for size in self.input_sizes}
 
     def forward(self, img: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         logits, deltas = self.bbox_head(self.neck(self.backbone(img)))
         return logits, deltas
 
-    def level_anchors(self) -> list[NDArray[np.float32]]:
-        """Anchors of each level, (h * w * anchors, 4) xyxy in pixels of the input, the anchor innermost."""
-        return [anchors.copy() for anchors in self._anchors]
+    def level_anchors(self, size: int) -> list[NDArray[np.float32]]:
+        """Anchors of each level at an input size, (h * w * anchors, 4) xyxy in its pixels, the anchor innermost."""
+        return [anchors.copy() for anchors in self._anchors[size]]
 
-    def _level_anchors(self, generator: dict[str, Any]) -> list[NDArray[np.float32]]:
+    def _level_anchors(self, generator: dict[str, Any], size: int) -> list[NDArray[np.float32]]:
         """The network itself says how large its levels are."""
         self.eval()
         with torch.no_grad():
-            logits, _ = self(torch.zeros(1, 3, self.input_size, self.input_size))
+            logits, _ = self(torch.zeros(1, 3, size, size))
         self.train()
         return [
             _grid(_base_anchors(low, high, ratios), stride, level.shape[2], level.shape[3])
             for level, stride, low, high, ratios in zip(logits, *_anchor_settings(generator))
         ]
 
-    def anchors(self) -> NDArray[np.float32]:
+    def anchors(self, size: int) -> NDArray[np.float32]:
         """`level_anchors`, one after another: (3234, 4) at 320 pixels."""
-        return np.concatenate(self.level_anchors())
+        return np.concatenate(self.level_anchors(size))
 
 
 def _anchor_settings(generator: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
@@ -210,7 +210,7 @@ def build_detector(config: dict[str, Any]) -> SSDLite:
             ),
             SSDHead(require(head, "in_channels"), anchors),
             generator,
-            _input_size(config),
+            _input_sizes(config),
         )
     except ConfigError:
         raise
@@ -231,8 +231,14 @@ def _check_levels(neck: dict[str, Any], head: dict[str, Any], anchors: Sequence[
     check_weights(sum(width * (width + 6 * count) for width, count in zip(widths, anchors)), "the hand detector")
 
 
-def _input_size(config: dict[str, Any]) -> int:
-    width, height = require(require(config, "test_pipeline")[0], "img_scale")
-    if width != height or not 0 < width <= MAX_INPUT:
-        raise ConfigError(f"the hand detector's img_scale {width} x {height} is not square, or above {MAX_INPUT}.")
-    return int(width)
+def _input_sizes(config: dict[str, Any]) -> list[int]:
+    """Of ``img_scale``: one (S, S), or a list of several, as mmdet takes it."""
+    scales = require(require(config, "test_pipeline")[0], "img_scale")
+    if not isinstance(scales[0], (list, tuple)):
+        scales = [scales]
+    if len(scales) > MAX_SCALES:
+        raise ConfigError(f"the hand detector's img_scale has {len(scales)} sizes, at most {MAX_SCALES} are supported.")
+    for width, height in scales:
+        if width != height or not 0 < width <= MAX_INPUT:
+            raise ConfigError(f"the hand detector's img_scale {width} x {height} is not square, or above {MAX_INPUT}.")
+    return [int(width) for width, _ in scales]

@@ -46,16 +46,16 @@ def test_logits_and_deltas_are_mmdets(network: SSDLite, golden: Any) -> None:
 
 def test_anchors(network: SSDLite) -> None:
     """FACTS: 3234 of them; 48 and sqrt(48 * 100) squares, then 1/2, 2, 1/3, 3 (height / width), around stride / 2."""
-    anchors = network.anchors()
+    anchors = network.anchors(320)
     assert anchors.shape == (3234, 4)
-    assert [len(level) for level in network.level_anchors()] == [6 * side**2 for side in (20, 10, 5, 3, 2, 1)]
+    assert [len(level) for level in network.level_anchors(320)] == [6 * side**2 for side in (20, 10, 5, 3, 2, 1)]
     center, size = (anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]
     np.testing.assert_allclose(center[:12:6], [[8, 8], [24, 8]], atol=1e-4)
     np.testing.assert_allclose(size[:6, 1] / size[:6, 0], [1, 1, 1 / 2, 2, 1 / 3, 3], rtol=1e-5)
     np.testing.assert_allclose(size[:2, 0], [48, 4800**0.5], rtol=1e-5)
     np.testing.assert_allclose(center[-1], [160, 160], atol=1e-4)
     anchors[:] = 0
-    assert network.anchors().any()  # the caller's copy
+    assert network.anchors(320).any()  # the caller's copy
 
 
 def test_a_fresh_network_is_in_training_mode_with_its_norms_untouched(config: dict[str, Any]) -> None:
@@ -86,6 +86,9 @@ def test_a_fresh_network_is_in_training_mode_with_its_norms_untouched(config: di
         ("test_pipeline", [], "built"),
         ("test_pipeline", [{"img_scale": (10**9, 10**9)}], "1000000000"),
         ("test_pipeline", [{"img_scale": (320, 240)}], "320 x 240"),
+        ("test_pipeline", [{"img_scale": [(320, 320), (320, 240)]}], "320 x 240"),
+        ("test_pipeline", [{"img_scale": [(320, 320)] * 1000}], "1000 sizes, at most 4"),
+        ("test_pipeline", [{"img_scale": []}], "built"),
         ("test_pipeline", [{"img_scale": 320}], "built"),
     ],
 )
