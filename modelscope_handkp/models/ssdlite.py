@@ -18,7 +18,8 @@ STEM_CHANNELS = 32
 LAST_CHANNELS = 1280
 BN_EPS = 1e-3
 BN_MOMENTUM = 0.03
-MAX_INPUT, MAX_SCALES, MAX_STRIDE = 1024, 4, 8  # of a configuration: pixels of an input, how many, level to level
+MAX_INPUT, MAX_STRIDE = 1024, 8  # of a configuration: pixels of the input, and from one level to the next
+MAX_SCALES = 4  # input sizes at which a picture is looked at
 
 
 class ConvBN(nn.Module):
