@@ -29,7 +29,9 @@ from modelscope_handkp.synthetic import LEVELS, render_picture
 Array = NDArray[Any]
 CHANGES: dict[str, dict[str, Any]] = {  # of model.test_cfg
     "as it ships": {},
+    "rotation test off": {"rotation_test": 0},
     "flip test off": {"flip_test": False},
+    "both off": {"flip_test": False, "rotation_test": 0},
     "argmax": {"post_process": None},
     "quarter shift": {"post_process": "default"},
     "DARK of the heatmaps, kernel 3": {"modulate_kernel": 3, "softmax_temperature": None},

@@ -94,7 +94,7 @@ def network(rounds: int, batch_size: int) -> None:
             for crop in crops:
                 (pose(crop[None]) + pose(crop[None].flip(3)).flip(3)) / 2
 
-    times = in_turn(rounds, plain=plain, ours=lambda: ours(crops, "heatmaps_flip_averaged"))
+    times = in_turn(rounds, plain=plain, ours=lambda: ours(crops, "heatmaps_at_test"))
     plain_ms, ours_ms = (1000 * times[name] / batch_size for name in ("plain", "ours"))
     print(f"pose network a crop: ours {ours_ms:.0f} ms, plain eager {plain_ms:.0f} ms, ratio {ours_ms / plain_ms:.2f}")
 

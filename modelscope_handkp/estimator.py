@@ -44,7 +44,7 @@ class HandEstimator:
             is ``model.test_cfg.hand_threshold``: boxes beside their keypoints are moved, and detected hands are those
             that `confirm` leaves.
         detector: image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,); None takes the whole picture as one hand.
-        batch_size: crops that go through the network at once; with the flip test as many mirrored ones go along.
+        batch_size: crops that go through the network at once; each in as many views as the network takes.
         device: of the network.
     Raises:
         ConfigError: a key that is missing or has an unknown value, named.
@@ -74,7 +74,6 @@ class HandEstimator:
         self._hand_threshold = None
         if "hand_threshold" in test_cfg:
             self._hand_threshold = require_number(test_cfg, "hand_threshold", 0, 1)
-        self._method = "heatmaps_flip_averaged" if test_cfg.get("flip_test", True) else "__call__"
         self._network = Network(pose, device)
         self._try_out()
 
@@ -194,7 +193,7 @@ class HandEstimator:
         """Keypoints (21, 3) of each crop in picture pixels; the list is empty afterwards."""
         if not crops:
             return []
-        heatmaps = self._network(torch.stack([crop["img"] for crop in crops]), self._method)
+        heatmaps = self._network(torch.stack([crop["img"] for crop in crops]), "heatmaps_at_test")
         centers, scales = (np.stack([crop[key] for crop in crops]) for key in ("center", "scale"))
         crops.clear()
         return list(self._codec.decode(heatmaps.numpy(), centers, scales))

@@ -422,3 +422,11 @@ def test_the_flip_test_can_be_switched_off(tiny_dir: Callable[..., Path], estima
 
     once = HandEstimator.from_pretrained(tiny_dir(edit=plain), "cpu", detector=detect)
     assert np.abs(once(picture(0)).keypoints - estimator(picture(0)).keypoints).max() > 0.01
+
+
+def test_the_rotation_test_can_be_switched_on(tiny_dir: Callable[..., Path], estimator: HandEstimator) -> None:
+    def turning(config: dict[str, Any]) -> None:
+        config["model"]["test_cfg"]["rotation_test"] = 15
+
+    turned = HandEstimator.from_pretrained(tiny_dir(edit=turning), "cpu", detector=detect)
+    assert np.abs(turned(picture(0)).keypoints - estimator(picture(0)).keypoints).max() > 0.01

@@ -1,6 +1,7 @@
 """The keypoint network: HRNet trunk and heatmap head, with EasyCV's state-dict keys (its class is `TopDown`)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from ..hand import NUM_KEYPOINTS
 from .hrnet import HRNet
 
 MAX_CONV_LAYERS = 16
+MAX_TURN = 90.0  # degrees of the rotation test
 OVERLAP_BLOCK = 16  # floats that one step of an in-place CPU copy moves
 
 
@@ -54,29 +56,47 @@ class TopDown(nn.Module):
     """Crops (N, 3, H, W), RGB and normalised -> heatmaps (N, 21, H / 4, W / 4).
 
     Args:
-        shift_heatmap: in the flip test, how the mirrored answer moves one pixel to the right: ``"exact"`` does that,
-            true does what EasyCV makes of it (`shift_as_easycv`), false leaves it where it is.
+        test_cfg: the configuration's ``model.test_cfg``, of which `heatmaps_at_test` heeds:
+            ``flip_test`` (true if missing): look at the mirrored crops, too.
+            ``shift_heatmap``: how the mirrored answer moves one pixel to the right: ``"exact"`` does that, true does
+            what EasyCV makes of it (`shift_as_easycv`), false (if missing) leaves it where it is.
+            ``rotation_test``, ours alone: look at the crops turned by so many degrees, too, to one side and, mirrored
+            with the flip test, to the other.
+    Raises:
+        ConfigError: a ``rotation_test`` that is no number from 0 to `MAX_TURN`.
     """
 
-    def __init__(self, backbone: HRNet, keypoint_head: HeatmapHead, shift_heatmap: bool | str = True) -> None:
+    def __init__(self, backbone: HRNet, keypoint_head: HeatmapHead, test_cfg: Mapping[str, Any]) -> None:
         super().__init__()
         self.backbone = backbone
         self.keypoint_head = keypoint_head
-        self.shift_heatmap = shift_heatmap
+        self.shift_heatmap = test_cfg.get("shift_heatmap", False)
+        flip = bool(test_cfg.get("flip_test", True))
+        turn = require_number({"rotation_test": 0, **test_cfg}, "rotation_test", 0, MAX_TURN)
+        self.views = [(0.0, False)] + [(0.0, True)] * flip  # degrees, mirrored
+        if turn:
+            self.views += [(turn, False), (-turn, flip)]
         self._initialise()
 
     def forward(self, img: Tensor) -> Tensor:
         heatmaps: Tensor = self.keypoint_head(self.backbone(img))
         return heatmaps
 
-    def heatmaps_flip_averaged(self, img: Tensor) -> Tensor:
-        """Flip test: the mean of the answers to the crops and to their mirror images, in one batch of 2N."""
-        heatmaps: Tensor = self(torch.cat([img, img.flip(3)]))
-        plain, mirrored = heatmaps.chunk(2)
-        mirrored = mirrored.flip(3)
-        if self.shift_heatmap:
-            mirrored = shift_exactly(mirrored) if self.shift_heatmap == "exact" else shift_as_easycv(mirrored)
-        return (plain + mirrored) * 0.5
+    def heatmaps_at_test(self, img: Tensor) -> Tensor:
+        """The mean of the answers to all configured views of the crops, which go through in one batch."""
+        turns = [turned(img, degrees) for degrees, _ in self.views]
+        seen = [crops.flip(3) if mirrored else crops for crops, (_, mirrored) in zip(turns, self.views)]
+        answers = self(torch.cat(seen)).chunk(len(seen))
+        return torch.stack([self._as_seen_straight(*each, img) for each in zip(answers, self.views)]).mean(0)
+
+    def _as_seen_straight(self, heatmaps: Tensor, view: tuple[float, bool], img: Tensor) -> Tensor:
+        degrees, mirrored = view
+        if mirrored:
+            heatmaps = heatmaps.flip(3)
+            if self.shift_heatmap:
+                heatmaps = shift_exactly(heatmaps) if self.shift_heatmap == "exact" else shift_as_easycv(heatmaps)
+        center = 1 / heatmaps.shape[3] - 1 / img.shape[3], 1 / heatmaps.shape[2] - 1 / img.shape[2]
+        return turned(heatmaps, -degrees, center)
 
     def _initialise(self) -> None:
         """As EasyCV: the trunk from a normal of 0.001, all batch norms the identity."""
@@ -85,6 +105,25 @@ class TopDown(nn.Module):
                 nn.init.normal_(module.weight, std=0.001)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+
+def turned(maps: Tensor, degrees: float, center: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+    """Pictures or heatmaps (N, C, H, W), counter-clockwise about a point, by bilinear reading; 0 beyond the border.
+
+    Args:
+        degrees: 0 gives the maps themselves.
+        center: x, y from the middle, in half sides. A crop's middle lies in its heatmap 1/w - 1/W right of the middle,
+            since heatmap pixel x stands for crop pixel x W/w.
+    """
+    if not degrees:
+        return maps
+    height, width = maps.shape[2:]
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    rows = torch.tensor([[cos, -sin * height / width], [sin * width / height, cos]])
+    moved = torch.tensor(center) - rows @ torch.tensor(center)
+    source = torch.cat([rows, moved[:, None]], dim=1).to(maps).expand(len(maps), 2, 3)
+    grid = F.affine_grid(source, list(maps.shape), align_corners=False)
+    return F.grid_sample(maps, grid, align_corners=False)
 
 
 def shift_exactly(heatmaps: Tensor) -> Tensor:
@@ -137,8 +176,7 @@ def build_pose(model: dict[str, Any]) -> TopDown:
         raise ConfigError(f"model.keypoint_head.input_transform {head['input_transform']!r:.80} is not known.")
     try:
         trunk = HRNet(require(config, "model.backbone.extra"))
-        shift = block(config, "model.test_cfg").get("shift_heatmap", False)
-        return TopDown(trunk, HeatmapHead(head, trunk.out_channels), shift)
+        return TopDown(trunk, HeatmapHead(head, trunk.out_channels), block(config, "model.test_cfg"))
     except ConfigError:
         raise
     except Exception as error:  # Python and torch raise anything on values of a wrong kind

@@ -39,7 +39,6 @@ class HandPoseModel(TorchModel):
         # the same two parts under the core's face, out of nn.Module's sight so that the keys stay EasyCV's
         self.__dict__["pose"] = pose
         test_cfg = model.get("test_cfg") or {}
-        self.flip_test = bool(test_cfg.get("flip_test", True))
         self.codec = HeatmapCodec(**decoding_options(test_cfg))
         self.train(model_dir is None)
 
@@ -59,15 +58,14 @@ class HandPoseModel(TorchModel):
             img_metas: ``center`` and ``scale`` of each crop, a list of N dicts or one dict of N values each.
         Returns:
             in training mode with a target, ``loss``, a scalar, and ``heatmaps`` (N, 21, h, w), detached. Otherwise
-            ``heatmaps``, flip-averaged if the configuration's ``test_cfg`` says so and not in training mode, and with
-            ``img_metas`` also ``keypoints`` (N, 21, 3): x, y in picture pixels and score.
+            ``heatmaps``, not in training mode averaged as the configuration's ``test_cfg`` says, and with ``img_metas``
+            also ``keypoints`` (N, 21, 3): x, y in picture pixels and score.
         """
         pose: TopDown = self.pose
         if self.training and target is not None and target_weight is not None:
             heatmaps = pose(img)
             return {"loss": heatmap_loss(heatmaps, target, target_weight), "heatmaps": heatmaps.detach()}
-        flip = self.flip_test and not self.training
-        heatmaps = pose.heatmaps_flip_averaged(img) if flip else pose(img)
+        heatmaps = pose(img) if self.training else pose.heatmaps_at_test(img)
         answer = {"heatmaps": heatmaps}
         if img_metas is not None:
             center, scale = _stacked(img_metas, "center"), _stacked(img_metas, "scale")

@@ -1,10 +1,11 @@
-"""The keypoint network: EasyCV's answers, the flip test and its two shifts, the loss."""
+"""The keypoint network: EasyCV's answers, the flip test and its two shifts, the rotation test, the loss."""
 
 import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,14 @@ from modelscope_handkp.codec import HeatmapCodec
 from modelscope_handkp.config import read_configuration
 from modelscope_handkp.errors import ConfigError
 from modelscope_handkp.inference import Network
-from modelscope_handkp.models.pose import TopDown, build_pose, heatmap_loss, shift_as_easycv, shift_exactly
+from modelscope_handkp.models.pose import (
+    TopDown,
+    build_pose,
+    heatmap_loss,
+    shift_as_easycv,
+    shift_exactly,
+    turned,
+)
 
 RELATIVE = 1e-4  # of the largest value
 PIXELS = 1e-2
@@ -51,7 +59,7 @@ def test_heatmaps_loss_and_keypoints_are_easycvs(hosted: TopDown, golden: Any) -
     assert_heatmaps(heatmaps, arrays["heatmaps"])
     loss = heatmap_loss(heatmaps, *(torch.from_numpy(arrays[key]) for key in ("target", "target_weight")))
     assert float(loss) == pytest.approx(float(arrays["loss"]), rel=LOSS_RELATIVE)
-    averaged = Network(hosted)(img, "heatmaps_flip_averaged")
+    averaged = Network(hosted)(img, "heatmaps_at_test")
     assert_heatmaps(averaged, arrays["heatmaps_flip_averaged"])
     decoded = HeatmapCodec().decode(averaged.numpy(), arrays["center"], arrays["scale"])
     np.testing.assert_allclose(decoded[..., :2], arrays["preds"][..., :2], atol=PIXELS)
@@ -104,7 +112,56 @@ def test_the_flip_test_is_the_mean_of_both_ways(tiny_model: dict[str, Any], shif
     with torch.no_grad():
         back = pose(img.flip(3)).flip(3)
         expected = (pose(img) + (back if function is None else function(back))) / 2
-        torch.testing.assert_close(pose.heatmaps_flip_averaged(img), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(pose.heatmaps_at_test(img), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [15.0, -40.0, 90.0])
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 48)])
+def test_pictures_turn_as_opencv_turns_them(degrees: float, height: int, width: int) -> None:
+    picture = cv2.GaussianBlur(np.random.default_rng(0).random((height, width), np.float32), (0, 0), 3)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    ours = turned(torch.from_numpy(picture)[None, None], degrees)[0, 0].numpy()
+    np.testing.assert_allclose(ours, cv2.warpAffine(picture, matrix, (width, height)), atol=0.01)
+
+
+class Marker(TopDown):
+    """Answers with the picture itself, at a quarter of its size, as training targets are placed."""
+
+    def forward(self, img: torch.Tensor) -> torch.Tensor:
+        return img[:, :, ::4, ::4]
+
+
+@pytest.mark.parametrize(("degrees", "flip", "apart"), [(10, False, 0.03), (30.0, False, 0.03), (15, True, 0.15)])
+def test_turned_answers_come_back_to_their_place(
+    tiny_model: dict[str, Any], degrees: float, flip: bool, apart: float
+) -> None:
+    """The flip test's shift is by a whole pixel, where 3/4 would be right: half of the 1/4 too much is in the mean."""
+    pose, settings = build_pose(tiny_model), {"rotation_test": degrees, "flip_test": flip, "shift_heatmap": "exact"}
+    marker = Marker(pose.backbone, pose.keypoint_head, settings)
+    y, x = np.mgrid[:128, :96].astype(np.float32)
+    places = np.array([[30.0, 45.0], [61.0, 80.0], [48.0, 30.0]])
+    blobs = np.stack([np.exp(-((x - u) ** 2 + (y - v) ** 2) / (2 * 8.0**2)) for u, v in places])
+    heatmaps = marker.heatmaps_at_test(torch.from_numpy(blobs)[None].float())[0].numpy()
+    v, u = np.mgrid[:32, :24]
+    centroids = [[(h * u).sum() / h.sum(), (h * v).sum() / h.sum()] for h in heatmaps]
+    np.testing.assert_allclose(centroids, places / 4, atol=apart)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_the_rotation_test_turns_to_both_sides(tiny_model: dict[str, Any], flip: bool) -> None:
+    torch.manual_seed(0)
+    pose = build_pose({**tiny_model, "test_cfg": {"flip_test": flip, "rotation_test": 20}}).eval()
+    for parameter in pose.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    img, off = torch.randn(2, 3, 64, 64), (1 / 16 - 1 / 64,) * 2
+    with torch.no_grad():
+        left = turned(pose(turned(img, 20)), -20, off)
+        if flip:
+            right = turned(pose(turned(img, -20).flip(3)).flip(3), 20, off)
+            expected = (pose(img) + pose(img.flip(3)).flip(3) + left + right) / 4
+        else:
+            expected = (pose(img) + left + turned(pose(turned(img, -20)), 20, off)) / 3
+        torch.testing.assert_close(pose.heatmaps_at_test(img), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_loss_ignores_unweighted_joints() -> None:
@@ -156,6 +213,10 @@ HEAD, BACKBONE = "keypoint_head", "backbone"
         (None, BACKBONE, "HRNet", r"model\.backbone\.type"),
         (None, HEAD, [1], r"model\.keypoint_head\.type"),
         (None, "test_cfg", [1], "test_cfg"),
+        (None, "test_cfg", {"rotation_test": "15"}, "rotation_test.*'15'"),
+        (None, "test_cfg", {"rotation_test": -15}, "rotation_test.*-15"),
+        (None, "test_cfg", {"rotation_test": float("nan")}, "rotation_test"),
+        (None, "test_cfg", {"rotation_test": [0, 15]}, "rotation_test"),
     ],
 )
 def test_bad_models_are_named(tiny_model: dict[str, Any], block: str | None, key: str, value: Any, named: str) -> None:

@@ -102,7 +102,21 @@ def test_the_flip_test_is_the_configurations(tiny_dir: Callable[..., Path]) -> N
     img = batch()["img"]
     with torch.no_grad():
         assert torch.equal(network(img)["heatmaps"], network.pose(img))
-        assert torch.equal(flipping(img)["heatmaps"], network.pose.heatmaps_flip_averaged(img))
+        assert torch.equal(flipping(img)["heatmaps"], flipping.pose.heatmaps_at_test(img))
+        assert not torch.equal(flipping(img)["heatmaps"], network(img)["heatmaps"])
+
+
+def test_the_rotation_test_is_the_configurations(tiny_dir: Callable[..., Path]) -> None:
+    def turning(config: dict[str, Any]) -> None:
+        config["model"]["test_cfg"]["rotation_test"] = 15
+
+    network, still = Model.from_pretrained(str(tiny_dir(edit=turning))), Model.from_pretrained(str(tiny_dir()))
+    img = batch()["img"]
+    with torch.no_grad():
+        assert torch.equal(network(img)["heatmaps"], network.pose.heatmaps_at_test(img))
+        assert not torch.equal(network(img)["heatmaps"], still(img)["heatmaps"])
+        network.train()
+        assert torch.equal(network(img)["heatmaps"], still.train()(img)["heatmaps"])
 
 
 def test_what_modelscope_passes_along_is_taken(tiny_dir: Callable[..., Path]) -> None:
