@@ -24,6 +24,7 @@ from modelscope_handkp.synthetic import (
     render_batch,
     render_crops,
     render_picture,
+    scene,
     skeleton,
     write_dataset,
 )
@@ -117,6 +118,25 @@ def test_background_shows_through_nowhere_at_visible_keypoints():
     changed = np.abs(one[0].astype(int) - wall).max(2)[y, x]
     assert (changed > 4).mean() > 0.9
     np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize(("level", "tries"), [(EASY, 16), (replace(EASY, occlusion=0.01), 1)])
+def test_arms_and_hands_cover_no_other_hand_where_nothing_may_occlude(monkeypatch, level, tries):
+    drawn = []
+
+    def noted(*arguments):
+        drawn.append(render_batch(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr(scene, "render_batch", noted)
+    worst, most = [], 0
+    for seed in range(16):
+        drawn.clear()
+        boxes = render_picture(seed, (160, 120), hands=2, level=level)[2]
+        worst.append(drawn[-1].shown.min() if len(boxes) == 2 else 0)
+        most = max(most, len(drawn))
+    assert 1 < most <= tries or most == tries == 1
+    assert (min(worst) >= 0.9) == (level is EASY)
 
 
 def test_order_of_keypoints_is_cocowholebody():

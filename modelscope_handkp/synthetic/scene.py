@@ -28,6 +28,7 @@ PADDING = 1.25
 OUTSIDE, HIDDEN, VISIBLE = 0.0, 1.0, 2.0
 _HIDDEN_BEHIND_MM = 24.0
 LEAST_SHOWN = 0.25  # of a hand's joints; people do not annotate what shows less
+_CLEAR, _TRIES = 0.9, 16  # of a hand's joints: nothing covers it; drawings of a picture until that is so
 _LAYER_MM = 3000.0
 _UPPER_ARM_MM = 300.0
 _NEAREST_MM = 60.0
@@ -305,10 +306,15 @@ def render_picture(
     """One picture: image (H, W, 3) uint8 BGR, keypoints (N, 21, 3) x, y px and 0, 1 or 2 as in `Rendered`, boxes
     (N, 4) xyxy px; N is `hands`, or less where some do not show (`render_batch`).
 
-    size (width, height) px. Same seed, same picture.
+    size (width, height) px. Same seed, same picture. At a level without occlusion hands and arms do not cover one
+    another, either, if there is room.
     """
+    rng, level = Rng(seed), get_level(level)
     with torch.no_grad():
-        result = render_batch(Rng(seed), [hands], size, level)
+        for _ in range(_TRIES if hands > 1 and not level.occlusion else 1):
+            result = render_batch(rng, [hands], size, level)
+            if len(result.shown) == hands and (result.shown >= _CLEAR).all():
+                break
     image = to_bgr(result.images)[0]
     return image, result.keypoints.numpy(), result.boxes.numpy()
 
