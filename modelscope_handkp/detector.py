@@ -101,7 +101,6 @@ class HandDetector:
         solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         boxes, scores = boxes[solid], scores[solid]
         kept = nms(boxes, scores, self._iou)[: self._at_most]
-        kept = kept[scores[kept] > self.score_threshold]
         return clip_boxes(boxes[kept], width, height), scores[kept]
 
     def preprocess(self, image: NDArray[np.uint8], size: int) -> Array:
@@ -117,7 +116,8 @@ class HandDetector:
         for level_logits, level_deltas, anchors in zip(logits, deltas, self._levels[size]):
             hand = level_logits[0].permute(1, 2, 0).reshape(-1, 2).softmax(1)[:, 0].numpy()
             best = np.argsort(-hand, kind="stable")[: self._per_level]
-            best = best[hand[best] > self._candidate_score]
+            # No box suppresses a better one, so those that will not be asked for need not be compared: hundreds.
+            best = best[hand[best] > max(self._candidate_score, self.score_threshold)]
             offsets = level_deltas[0].permute(1, 2, 0).reshape(-1, 4).numpy()[best]
             boxes.append(clip_boxes(decode_deltas(anchors[best], offsets), size, size))
             scores.append(hand[best])
