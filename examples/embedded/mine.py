@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from pictures import PICTURES, WHOLE, pictures
+from pictures import PICTURES, pictures
 from tqdm import tqdm
 from train import EMBEDDED, RECIPES
 
@@ -63,7 +63,7 @@ def main() -> None:
     found: list[np.ndarray] = []
     with torch.no_grad():
         for chunk in tqdm(range(args.pictures // PICTURES), unit="chunk"):
-            images, boxes = pictures(args.seed, chunk, WHOLE)
+            images, boxes = pictures(args.seed, chunk, RECIPES["detector"].pixels)
             found += windows(detector, to_bgr(images), boxes.numpy(), RECIPES["keypoints"].pixels)
     if not found:
         raise SystemExit(f"no false box in {args.pictures} pictures: take more, at least {PICTURES}")

@@ -51,10 +51,10 @@ class Recipe:
 
 RECIPES = {
     "keypoints": Recipe(lambda store, windows: keypoints.KeypointTask(read_configuration(EMBEDDED), store, windows),
-                        "pytorch_model.pt", crops, keypoints.LABELS, 128, 32, 2_067_000, 4.0, 80_000, 4_000),
+                        "pytorch_model.pt", crops, keypoints.LABELS, 128, 32, 2_253_000, 4.0, 80_000, 4_000),
     "detector": Recipe(lambda store, _: detection.DetectionTask(read_python_config(DETECTION), store),
-                       "detection/detection_model.pth", pictures, detection.LABELS, 256, 16, 432_000, 10.0,
-                       12_000, 800),
+                       "detection/detection_model.pth", pictures, detection.LABELS, 384, 16, 464_000, 10.0,
+                       8_000, 800),
 }  # fmt: skip
 
 
