@@ -90,6 +90,7 @@ class TopDown(nn.Module):
         return torch.stack([self._as_seen_straight(*each, img) for each in zip(answers, self.views)]).mean(0)
 
     def _as_seen_straight(self, heatmaps: Tensor, view: tuple[float, bool], img: Tensor) -> Tensor:
+        """The answer to one view of the crops ``img``, brought back to where they are."""
         degrees, mirrored = view
         if mirrored:
             heatmaps = heatmaps.flip(3)
