@@ -181,7 +181,7 @@ def test_blocks() -> None:
         block({"a": {"b": [1]}}, "a.b")
 
 
-@pytest.mark.parametrize("value", ["0.5", None, float("nan"), -1, 2, [0.5], 10**400])
+@pytest.mark.parametrize("value", ["0.5", None, float("nan"), -1, 2, [0.5], 10**400, True])
 def test_numbers_that_are_none(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"a\.b"):
         require_number({"a": {"b": value}}, "a.b", 0, 1)
