@@ -83,8 +83,8 @@ def require_number(config: Any, key: str, low: float, high: float) -> float:
         ConfigError: missing, not a number, or not in low..high; named.
     """
     value = require(config, key)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)  # true would be 1
-    if not number or not low <= value <= high:  # NaN is not
+    # A boolean is an int to Python, and NaN is not between anything.
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
         raise ConfigError(f"the configuration's {key!r} must be a number from {low:g} to {high:g}, got {value!r:.80}.")
     return value
 
