@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.boxes import xywh_to_xyxy, xyxy_to_xywh
-from modelscope_handkp.config import read_configuration
+from modelscope_handkp.data.metrics import auc, distances, pck
 from modelscope_handkp.estimator import load_pose
-from modelscope_handkp.hub import find_model_dir
-from modelscope_handkp.metrics import auc, distances, pck
-from modelscope_handkp.synthetic import LEVELS, render_picture
+from modelscope_handkp.geometry.boxes import xywh_to_xyxy, xyxy_to_xywh
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.hub import find_model_dir
+from modelscope_handkp.synthetic import LEVELS, render_image
 
 Array = NDArray[Any]
 CHANGES: dict[str, dict[str, Any]] = {  # of model.test_cfg
@@ -66,7 +66,7 @@ def measure(model_dir: str | None, level: str, pictures: int, seed: int) -> dict
     answers: dict[str, list[Array]] = {name: [] for name in (*variants, *FAULTS)}
     joints, boxes = [], []
     for index in tqdm(range(pictures), desc=level, unit="picture"):
-        image, keypoints, truth = render_picture(seed + index, (640, 480), 1, level)
+        image, keypoints, truth = render_image(seed + index, (640, 480), 1, level)
         for name, estimator in variants.items():
             answers[name].append(estimator(image, boxes=truth).keypoints[..., :2])
         for name, (of_image, of_boxes) in FAULTS.items():

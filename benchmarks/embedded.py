@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.boxes import iou, xyxy_to_xywh
-from modelscope_handkp.metrics import auc, distances, epe, pck
-from modelscope_handkp.synthetic import LEVELS, render_picture
+from modelscope_handkp.data.metrics import auc, distances, epe, pck
+from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.synthetic import LEVELS, render_image
 
 HANDS = (0, 1, 1, 2)
 FOUND_IOU = 0.5
@@ -62,7 +62,7 @@ def measure(estimator: HandEstimator, level: str, pictures: int, seed: int, size
     boxes: list[NDArray[np.float32]] = []
     ours, detectors = BoxCount(), BoxCount()
     for index in tqdm(range(pictures), desc=level, unit="picture"):
-        image, keypoints, truth = render_picture(seed + index, size, HANDS[index % len(HANDS)], level)
+        image, keypoints, truth = render_image(seed + index, size, HANDS[index % len(HANDS)], level)
         hands = estimator(image)
         overlap = iou(truth, hands.boxes)
         ours.add(overlap)

@@ -30,12 +30,12 @@ import torch
 from embedded import HELD_OUT_SEED
 
 from modelscope_handkp import HandEstimator, cli
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.hub import EMBEDDED_MODEL_DIR
-from modelscope_handkp.inference import Network
-from modelscope_handkp.models.pose import build_pose
-from modelscope_handkp.sources import Picture
-from modelscope_handkp.synthetic import render_picture
+from modelscope_handkp.arrays import Image
+from modelscope_handkp.engines.eager import Network
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
+from modelscope_handkp.networks.topdown import build_pose
+from modelscope_handkp.synthetic import render_image
 
 REPOSITORY = Path(__file__).parent.parent  # its configuration.json is that of the hosted model
 THREADS = 2
@@ -63,7 +63,7 @@ def memory(model: str, pictures: int) -> None:
     peaks: list[float] = []
     load = cli.load_image
 
-    def load_image(source: str) -> Picture:
+    def load_image(source: str) -> Image:
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return load(source)
 
@@ -115,7 +115,7 @@ def hands_in_a_picture(model: str, rounds: int) -> None:
 def one_hand(model: str, rounds: int) -> None:
     """Seconds of `predict` on one picture with one hand."""
     with tempfile.TemporaryDirectory() as folder:
-        picture, box = render_picture(HELD_OUT_SEED, hands=1, level="easy")[::2]
+        picture, box = render_image(HELD_OUT_SEED, hands=1, level="easy")[::2]
         cv2.imwrite(f"{folder}/hand.png", picture)
         predict = ["predict", f"{folder}/hand.png", "--model", model, "--device", "cpu", "--out", f"{folder}/out"]
         command = [sys.executable, "-m", "modelscope_handkp", *predict]

@@ -20,8 +20,8 @@ import skimage
 import sklearn
 
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.draw import draw_hands
-from modelscope_handkp.sources import load_image
+from modelscope_handkp.results.draw import draw_hands
+from modelscope_handkp.sources.images import load_image
 
 FOLDERS = {
     Path(skimage.__file__).parent / "data": ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "coins.png",

@@ -17,9 +17,9 @@ from embedded import HELD_OUT_SEED
 from tqdm import tqdm
 
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.boxes import xyxy_to_xywh
-from modelscope_handkp.metrics import distances, pck
-from modelscope_handkp.synthetic import LEVELS, render_picture
+from modelscope_handkp.data.metrics import distances, pck
+from modelscope_handkp.geometry.boxes import xyxy_to_xywh
+from modelscope_handkp.synthetic import LEVELS, render_image
 
 Change = Callable[[np.ndarray, float], np.ndarray]  # picture (H, W, 3) uint8 BGR, side of the hand's box in px
 SIZE = (480, 480)
@@ -118,7 +118,7 @@ def main() -> None:
     found: dict[str, list[np.ndarray]] = {name: [] for name in CHANGES}
     joints, boxes = [], []
     for seed in tqdm(range(args.seed, args.seed + args.hands), unit="picture"):
-        image, keypoints, box = render_picture(seed, SIZE, 1, args.level)
+        image, keypoints, box = render_image(seed, SIZE, 1, args.level)
         if not len(box):
             continue
         side = float((box[0, 2:] - box[0, :2]).max())

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.boxes import iou, xyxy_to_xywh
-from modelscope_handkp.draw import draw_hands
-from modelscope_handkp.metrics import distances, pck
-from modelscope_handkp.synthetic import LEVELS, render_picture
+from modelscope_handkp.data.metrics import distances, pck
+from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.results.draw import draw_hands
+from modelscope_handkp.synthetic import LEVELS, render_image
 
 TILE = 256
 QUANTILES = {"best": 0.0, "better quarter": 0.25, "median": 0.5, "worse quarter": 0.75, "worst": 1.0}
@@ -33,7 +33,7 @@ def row(estimator: HandEstimator, level: str, pictures: int, seed: int) -> NDArr
     """The tiles of one level side by side, captions above them: (TILE + CAPTION, 5 * TILE, 3) BGR."""
     answers = []
     for index in tqdm(range(pictures), desc=level, unit="picture"):
-        image, keypoints, truth = render_picture(seed + index, (TILE, TILE), 1, level)
+        image, keypoints, truth = render_image(seed + index, (TILE, TILE), 1, level)
         if not len(truth):  # something covers the hand
             continue
         hands = estimator(image)

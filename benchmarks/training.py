@@ -22,12 +22,12 @@ from modelscope.trainers import build_trainer
 from modelscope.trainers.hooks.hook import Hook
 from modelscope.trainers.hooks.priority import Priority
 
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.dataset import collate
-from modelscope_handkp.models.pose import build_pose, heatmap_loss
-from modelscope_handkp.plugin.dataset import open_dataset
-from modelscope_handkp.plugin.loading import build_loader
+from modelscope_handkp.data.coco_wholebody import collate
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.networks.topdown import build_pose, heatmap_loss
+from modelscope_handkp.plugin.training.dataset import open_dataset
 from modelscope_handkp.synthetic import write_dataset
+from modelscope_handkp.training.loading import build_loader
 
 LEFT_OUT = 2
 ROOT = Path(__file__).parent.parent

@@ -12,9 +12,9 @@ from modelscope.trainers import build_trainer
 from modelscope.utils.constant import DownloadMode
 
 import modelscope_handkp  # noqa: F401  registers the trainer
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.hub import EMBEDDED_MODEL_DIR, find_model_dir
-from modelscope_handkp.plugin.dataset import open_dataset
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR, find_model_dir
+from modelscope_handkp.plugin.training.dataset import open_dataset
 from modelscope_handkp.synthetic import write_dataset
 
 HOSTED_MODEL = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"

@@ -14,7 +14,7 @@ FOLDER has COCO-WholeBody's layout; the parts of its annotation files that count
                           "lefthand_kpts": [x, y, confidence, ...],   21 keypoints; confidence 0: not annotated
                           "righthand_valid": false}, ...]}
 
-(`modelscope_handkp.hand.KEYPOINT_NAMES` is their order.) The trained model is WORK_DIR/output.
+(`modelscope_handkp.skeleton.KEYPOINT_NAMES` is their order.) The trained model is WORK_DIR/output.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from modelscope.trainers import build_trainer
 from modelscope.utils.constant import Tasks
 
 import modelscope_handkp  # noqa: F401  registers trainer and pipeline
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.hub import find_model_dir
-from modelscope_handkp.plugin.dataset import open_dataset
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.hub import find_model_dir
+from modelscope_handkp.plugin.training.dataset import open_dataset
 from modelscope_handkp.synthetic import write_dataset
 
 WARM_UP = 20  # iterations; the configuration's 500 are for a whole training

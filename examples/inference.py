@@ -10,7 +10,7 @@ from modelscope.pipelines import pipeline
 from modelscope.utils.constant import Tasks
 
 import modelscope_handkp  # noqa: F401  registers the pipeline
-from modelscope_handkp.hub import EMBEDDED_MODEL_DIR
+from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
 
 HOSTED_MODEL = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
 

@@ -5,9 +5,9 @@ Importing this package registers it with ModelScope, where ModelScope is install
 
 from .errors import HandkpError
 from .estimator import HandEstimator
-from .hand import KEYPOINT_NAMES, LINKS
 from .hands import Hands
 from .plugin import register
+from .skeleton import KEYPOINT_NAMES, LINKS
 from .version import __version__
 
 __all__ = ["KEYPOINT_NAMES", "LINKS", "HandEstimator", "HandkpError", "Hands", "__version__"]

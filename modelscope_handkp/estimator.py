@@ -13,23 +13,25 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from .boxes import Array, as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
-from .checkpoint import load_weights, read_state_dict
-from .codec import HeatmapCodec, decoding_options
-from .config import block, read_configuration, require, require_number
-from .confirm import confirm, loose_boxes, replace_worse
-from .detector import HandDetector
+from .arrays import Array, Image
+from .detection.ssdlite import HandDetector
+from .engines.device import pick_device
+from .engines.eager import Network
 from .errors import ConfigError, InputError, MissingFileError
+from .geometry.boxes import as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
 from .hands import Hands
-from .hub import find_model_dir
-from .inference import Network
-from .models.pose import TopDown, build_pose
-from .sources import Picture, load_image
-from .transforms import Sample, build_transforms
+from .model_dir.checkpoint import load_weights, read_state_dict
+from .model_dir.config import block, read_configuration, require, require_number
+from .model_dir.hub import find_model_dir
+from .networks.topdown import TopDown, build_pose
+from .pose.codec import HeatmapCodec, decoding_options
+from .pose.refine import confirm, loose_boxes, replace_worse
+from .pose.transforms import Sample, build_transforms
+from .sources.images import load_image
 
 logger = logging.getLogger(__name__)
 
-Detector = Callable[[Picture], tuple[ArrayLike, ArrayLike]]
+Detector = Callable[[Image], tuple[ArrayLike, ArrayLike]]
 Waiting = tuple[Array, Array]  # a picture's boxes and their scores
 WEIGHT_FILES = ("pytorch_model.pt", "pytorch_model.bin")
 DEFAULT_BATCH_SIZE = 32
@@ -161,7 +163,7 @@ class HandEstimator:
                 f"data_cfg.heatmap_size is {list(self._codec.heatmap_size)}, the network gives {[width, height]}."
             )
 
-    def _confirmed(self, picture: Picture, detector: Detector, threshold: float) -> Hands:
+    def _confirmed(self, picture: Image, detector: Detector, threshold: float) -> Hands:
         """The detected hands that their keypoints bear out, after a second look where a box is loose."""
         boxes, scores = _checked(detector(picture))
         seen = self(picture, boxes)
@@ -169,7 +171,7 @@ class HandEstimator:
         loose, around = loose_boxes(hands, picture.shape[1], picture.shape[0])
         return confirm(replace_worse(hands, loose, self(picture, around)), threshold)
 
-    def _find(self, picture: Picture, given: Any) -> Waiting:
+    def _find(self, picture: Image, given: Any) -> Waiting:
         """Boxes as given, as detected, or the whole picture, and their scores."""
         if given is None and self.detector is not None:
             return _checked(self.detector(picture))
@@ -177,7 +179,7 @@ class HandEstimator:
         boxes = as_boxes([0, 0, width, height] if given is None else given)
         return boxes, np.ones(len(boxes), np.float32)
 
-    def _crop(self, picture: Picture, boxes: Array) -> Iterator[Sample]:
+    def _crop(self, picture: Image, boxes: Array) -> Iterator[Sample]:
         """A network input ``img`` (3, H, W) for each box, with the crop's ``center`` and ``scale``."""
         if not len(boxes):
             return
@@ -247,18 +249,3 @@ def build_own_detector(
         "%s has no DETECTION: without boxes= the whole picture is taken as one hand (detector= puts one in).", model_dir
     )
     return None
-
-
-def pick_device(device: str | torch.device | None) -> torch.device:
-    """None -> the first GPU where there is one, else the CPU.
-
-    Raises:
-        InputError: a device that torch does not know or that is not there.
-    """
-    try:
-        if device is None:
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.empty(0, device=device).cpu()  # "meta" comes from nowhere
-        return torch.device(device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise InputError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from None

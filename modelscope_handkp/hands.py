@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Array
 from .errors import InputError
-from .hand import NUM_KEYPOINTS
-
-Array = NDArray[np.float32]
+from .skeleton import NUM_KEYPOINTS
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no one answer to ==

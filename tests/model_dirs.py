@@ -99,7 +99,7 @@ def write_tiny_dir(
     import torch
     from seeded_weights import fill
 
-    from modelscope_handkp.models.pose import build_pose
+    from modelscope_handkp.networks.topdown import build_pose
 
     config = plain(json.loads((GOLDEN / "hosted" / "configuration.json").read_text()))
     config.pop("plugins")

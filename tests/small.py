@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from conftest import GOLDEN
 
-from modelscope_handkp.config import plain
+from modelscope_handkp.model_dir.config import plain
 
 ANNOTATIONS = "annotations/coco_wholebody_{split}_v1.0.json"
 COLUMNS = ("PCK", "AUC", "EPE", "NME")
@@ -50,7 +50,7 @@ def narrow_dir(folder: Path, seed: int = 0, plugins: list[str] | None = None, **
     """A model directory with a narrow, untrained network; ``plugins`` adds that key and the hosted DETECTION block."""
     import torch
 
-    from modelscope_handkp.models.pose import build_pose
+    from modelscope_handkp.networks.topdown import build_pose
 
     config = narrow_config(**options)
     if plugins is not None:
@@ -101,7 +101,7 @@ def datasets(folder: Path, model_dir: Path, augment: bool = True) -> tuple[Any, 
 
     ``augment=False`` leaves the random transforms out.
     """
-    from modelscope_handkp.plugin.dataset import HandCocoWholeBodyDataset
+    from modelscope_handkp.plugin.training.dataset import HandCocoWholeBodyDataset
 
     config = json.loads((model_dir / "configuration.json").read_text())["dataset"]
     if not augment:

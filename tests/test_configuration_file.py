@@ -5,8 +5,8 @@ from typing import Any
 
 from model_dirs import plain
 
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.models.pose import build_pose
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.networks.topdown import build_pose
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,13 +8,13 @@ import torch
 
 import modelscope_handkp
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.boxes import iou, xyxy_to_xywh
-from modelscope_handkp.checkpoint import load_weights, read_state_dict
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.metrics import distances, pck
-from modelscope_handkp.models.pose import build_pose
-from modelscope_handkp.synthetic import Rng, render_crops, render_picture
-from modelscope_handkp.transforms import NormalizeTensor
+from modelscope_handkp.data.metrics import distances, pck
+from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.model_dir.checkpoint import load_weights, read_state_dict
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.networks.topdown import build_pose
+from modelscope_handkp.pose.transforms import NormalizeTensor
+from modelscope_handkp.synthetic import Rng, render_crops, render_image
 
 FOLDER = Path(modelscope_handkp.__file__).parent / "embedded"
 SEED = 9_100_000
@@ -29,7 +29,7 @@ def estimator():
 
 @pytest.fixture(scope="module")
 def pictures():
-    return [render_picture(SEED + index, (320, 320), hands=1, level="easy") for index in range(12)]
+    return [render_image(SEED + index, (320, 320), hands=1, level="easy") for index in range(12)]
 
 
 def test_weights_are_small():

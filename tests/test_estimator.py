@@ -14,8 +14,6 @@ import torch
 from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
-from modelscope_handkp.boxes import box_to_center_scale, iou, xyxy_to_xywh
-from modelscope_handkp.confirm import SCORE_POWER, confirm, loose_boxes, replace_worse
 from modelscope_handkp.errors import (
     CheckpointError,
     ConfigError,
@@ -25,7 +23,9 @@ from modelscope_handkp.errors import (
     MissingFileError,
 )
 from modelscope_handkp.estimator import pick_device
-from modelscope_handkp.synthetic import render_picture
+from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
+from modelscope_handkp.pose.refine import SCORE_POWER, confirm, loose_boxes, replace_worse
+from modelscope_handkp.synthetic import render_image
 
 KEYPOINT_TOLERANCE, KEYPOINT_SHARE = 0.5, 0.95  # px: an argmax may flip between equal peaks of an untrained network
 BOX_TOLERANCE = 0.05
@@ -132,7 +132,7 @@ def test_detected_hands_are_confirmed_and_given_ones_kept(
 def test_loose_boxes_are_moved_to_their_hands() -> None:
     before, after = [], []
     for seed in range(7_300_000, 7_300_010):
-        image, _, truth = render_picture(seed, level="easy")
+        image, _, truth = render_image(seed, level="easy")
         box = truth + 0.2 * (truth[0, 2:] - truth[0, :2]).max() * np.array([1, -1, 1, -1], np.float32)
         hands = HandEstimator.from_pretrained(device="cpu", detector=lambda _, box=box: (box, [0.9]))(image)
         before.append(iou(box, truth)[0, 0])

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from modelscope_handkp.dataset import read_annotations
+from modelscope_handkp.data.coco_wholebody import read_annotations
 from modelscope_handkp.errors import InputError
-from modelscope_handkp.hand import KEYPOINT_NAMES
+from modelscope_handkp.skeleton import KEYPOINT_NAMES
 from modelscope_handkp.synthetic import (
     EASY,
     HARD,
@@ -23,7 +23,7 @@ from modelscope_handkp.synthetic import (
     background,
     render_batch,
     render_crops,
-    render_picture,
+    render_image,
     scene,
     skeleton,
     write_dataset,
@@ -48,14 +48,14 @@ def _lit(draw, rng, picture, index):
 
 
 def test_same_seed_same_picture_and_another_seed_another():
-    first, again, other = (render_picture(seed, (96, 64), hands=2, level="hard") for seed in (3, 3, 4))
+    first, again, other = (render_image(seed, (96, 64), hands=2, level="hard") for seed in (3, 3, 4))
     for a, b in zip(first, again):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first[0], other[0])
 
 
 def test_shapes_types_and_ranges():
-    image, keypoints, boxes = render_picture(1, (120, 80), hands=3, level="medium")
+    image, keypoints, boxes = render_image(1, (120, 80), hands=3, level="medium")
     assert image.shape == (80, 120, 3) and image.dtype == np.uint8
     assert keypoints.shape == (3, 21, 3) and boxes.shape == (3, 4)
     assert set(np.unique(keypoints[..., 2])) <= {0.0, 1.0, 2.0}
@@ -64,7 +64,7 @@ def test_shapes_types_and_ranges():
 
 @pytest.mark.parametrize("level", sorted(LEVELS))
 def test_pictures_without_hands(level):
-    image, keypoints, boxes = render_picture(2, (64, 48), hands=0, level=level)
+    image, keypoints, boxes = render_image(2, (64, 48), hands=0, level=level)
     assert image.shape == (48, 64, 3) and keypoints.shape == (0, 21, 3) and boxes.shape == (0, 4)
 
 
@@ -110,8 +110,8 @@ def test_keypoints_lie_in_the_box_and_on_the_silhouette(easy):
 
 def test_background_shows_through_nowhere_at_visible_keypoints():
     """With a hand of a colour that the wall never has, each visible keypoint's pixel is the hand's."""
-    one, two = (render_picture(11, (160, 120), hands=1, level=EASY) for _ in range(2))
-    wall = render_picture(11, (160, 120), hands=0, level=EASY)[0].astype(int)
+    one, two = (render_image(11, (160, 120), hands=1, level=EASY) for _ in range(2))
+    wall = render_image(11, (160, 120), hands=0, level=EASY)[0].astype(int)
     keypoints = one[1][0][one[1][0, :, 2] == 2]
     assert len(keypoints) > 5
     x, y = np.round(keypoints[:, :2]).astype(int).T
@@ -132,7 +132,7 @@ def test_arms_and_hands_cover_no_other_hand_where_nothing_may_occlude(monkeypatc
     worst, most = [], 0
     for seed in range(16):
         drawn.clear()
-        boxes = render_picture(seed, (160, 120), hands=2, level=level)[2]
+        boxes = render_image(seed, (160, 120), hands=2, level=level)[2]
         worst.append(drawn[-1].shown.min() if len(boxes) == 2 else 0)
         most = max(most, len(drawn))
     assert 1 < most <= tries or most == tries == 1
@@ -243,7 +243,7 @@ def test_jpeg_is_close_at_high_quality_and_not_at_low():
 def test_level_by_name_or_error():
     assert {EASY.name, MEDIUM.name, HARD.name} == set(LEVELS)
     with pytest.raises(InputError, match="extreme"):
-        render_picture(0, (32, 32), level="extreme")
+        render_image(0, (32, 32), level="extreme")
 
 
 def test_dataset_is_read_back_equal(tmp_path):

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 import modelscope_handkp
-from modelscope_handkp.boxes import iou
-from modelscope_handkp.checkpoint import load_weights, read_state_dict
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.detector import encode_deltas
-from modelscope_handkp.models.pose import build_pose
+from modelscope_handkp.detection.ssdlite import encode_deltas
+from modelscope_handkp.geometry.boxes import iou
+from modelscope_handkp.model_dir.checkpoint import load_weights, read_state_dict
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.networks.topdown import build_pose
 
 ROOT = Path(__file__).parent.parent
 EMBEDDED = Path(modelscope_handkp.__file__).parent / "embedded"

@@ -10,17 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from loop import Places
-from numpy.typing import NDArray
 from pictures import MAX_HANDS, blurred, recolored
 from store import Store
 from torch import Tensor, nn
 
-from modelscope_handkp.boxes import clip_boxes, iou
-from modelscope_handkp.detector import DELTA_STDS, MAX_LOG_RATIO, RGB_MEAN, RGB_STD, encode_deltas
-from modelscope_handkp.models.ssdlite import SSDLite, build_detector
-from modelscope_handkp.transforms import NormalizeTensor
-
-Array = NDArray[np.float32]
+from modelscope_handkp.arrays import Array
+from modelscope_handkp.detection.ssdlite import DELTA_STDS, MAX_LOG_RATIO, RGB_MEAN, RGB_STD, encode_deltas
+from modelscope_handkp.geometry.boxes import clip_boxes, iou
+from modelscope_handkp.networks.ssdlite import SSDLite, build_detector
+from modelscope_handkp.pose.transforms import NormalizeTensor
 
 LABELS = (MAX_HANDS, 4)  # xyxy, NaN where there is no hand
 SMALLEST_HAND = 10  # px of the input: what is smaller is neither hand nor background

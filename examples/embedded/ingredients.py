@@ -29,10 +29,10 @@ from torch import nn
 from tqdm import tqdm
 from train import EMBEDDED
 
-from modelscope_handkp.boxes import BOX_PADDING, PIXEL_STD
-from modelscope_handkp.codec import HeatmapCodec
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.metrics import distances, pck
+from modelscope_handkp.data.metrics import distances, pck
+from modelscope_handkp.geometry.boxes import BOX_PADDING, PIXEL_STD
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.pose.codec import HeatmapCodec
 from modelscope_handkp.synthetic import HARD, Level, render_crops
 
 SIZE, BATCH, LEARNING_RATE = 64, 32, 2e-3

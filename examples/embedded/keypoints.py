@@ -13,11 +13,11 @@ from pictures import blurred, patched, recolored
 from store import Store
 from torch import Tensor, nn
 
-from modelscope_handkp.boxes import BOX_PADDING, PIXEL_STD
-from modelscope_handkp.hand import NUM_KEYPOINTS
-from modelscope_handkp.models.pose import TopDown, build_pose
+from modelscope_handkp.geometry.boxes import BOX_PADDING, PIXEL_STD
+from modelscope_handkp.networks.topdown import TopDown, build_pose
+from modelscope_handkp.pose.transforms import NormalizeTensor, build_transforms
+from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.synthetic.scene import OUTSIDE
-from modelscope_handkp.transforms import NormalizeTensor, build_transforms
 
 LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
 STRIDE = 4

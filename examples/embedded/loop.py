@@ -15,9 +15,9 @@ from store import Store
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from modelscope_handkp.checkpoint import read_state_dict
-from modelscope_handkp.schedule import Schedule
-from modelscope_handkp.transforms import NormalizeTensor
+from modelscope_handkp.model_dir.checkpoint import read_state_dict
+from modelscope_handkp.pose.transforms import NormalizeTensor
+from modelscope_handkp.training.schedule import Schedule
 
 SCHEDULE = Schedule("CosineAnnealing", {"min_lr_ratio": 0.02}, by_epoch=False,
                     warmup="linear", warmup_iters=200, warmup_ratio=0.005)  # fmt: skip

@@ -19,11 +19,12 @@ from pictures import PICTURES, pictures
 from tqdm import tqdm
 from train import EMBEDDED, RECIPES
 
-from modelscope_handkp.affine import crop_matrix
-from modelscope_handkp.boxes import Array, box_to_center_scale, iou, xyxy_to_xywh
-from modelscope_handkp.config import read_configuration
-from modelscope_handkp.detector import HandDetector
+from modelscope_handkp.arrays import Array
+from modelscope_handkp.detection.ssdlite import HandDetector
 from modelscope_handkp.estimator import build_own_detector
+from modelscope_handkp.geometry.affine import crop_matrix
+from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
+from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.synthetic.scene import to_bgr
 
 TOUCHED = 0.05  # IoU with a hand from which a box is not false but loose

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modelscope_handkp.boxes import iou
-from modelscope_handkp.hand import NUM_KEYPOINTS
+from modelscope_handkp.geometry.boxes import iou
+from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_batch, render_crops
 from modelscope_handkp.synthetic.scene import LEAST_SHOWN, OUTSIDE
 

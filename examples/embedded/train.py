@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pictures import crops, pictures
 from store import Render, Store, start_rendering
 
-from modelscope_handkp.config import read_configuration, read_python_config
+from modelscope_handkp.model_dir.config import read_configuration, read_python_config
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "modelscope_handkp" / "embedded"
 DETECTION = EMBEDDED / "detection" / "config.py"

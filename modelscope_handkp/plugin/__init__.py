@@ -19,7 +19,7 @@ def register() -> bool:
         whether ModelScope is there. Without it, or with its hub client alone, nothing is registered.
     """
     try:
-        from . import compat
+        from . import patches
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing.startswith(__name__):
@@ -31,9 +31,9 @@ def register() -> bool:
                 missing,
             )
         return False
-    compat.index_names()
-    compat.name_again()
-    compat.keep_names()
-    compat.read_without_easycv()
-    compat.answer_for_ourselves()
+    patches.index_names()
+    patches.name_again()
+    patches.keep_names()
+    patches.read_without_easycv()
+    patches.answer_for_ourselves()
     return True

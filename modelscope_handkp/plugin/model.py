@@ -11,10 +11,10 @@ from modelscope.outputs import OutputKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..codec import HeatmapCodec, decoding_options
-from ..config import plain
 from ..estimator import load_pose
-from ..models.pose import TopDown, build_pose, heatmap_loss
+from ..model_dir.config import plain
+from ..networks.topdown import TopDown, build_pose, heatmap_loss
+from ..pose.codec import HeatmapCodec, decoding_options
 from . import names
 
 

@@ -27,8 +27,8 @@ REGISTERED = {
     ("PREPROCESSORS", FIELD, MM_TO_TENSOR): f"{PACKAGE}.plugin.preprocessors",
     ("PREPROCESSORS", FIELD, NORMALIZE_TENSOR): f"{PACKAGE}.plugin.preprocessors",
     ("PREPROCESSORS", FIELD, POSE_COLLECT): f"{PACKAGE}.plugin.preprocessors",
-    ("TRAINERS", DEFAULT_GROUP, TRAINER): f"{PACKAGE}.plugin.trainer",
-    ("METRICS", DEFAULT_GROUP, METRIC): f"{PACKAGE}.plugin.metric",
-    ("CUSTOM_DATASETS", TASK, DATASET): f"{PACKAGE}.plugin.dataset",
-    ("HOOKS", DEFAULT_GROUP, ADD_LR_LOG_HOOK): f"{PACKAGE}.plugin.hooks",
+    ("TRAINERS", DEFAULT_GROUP, TRAINER): f"{PACKAGE}.plugin.training.trainer",
+    ("METRICS", DEFAULT_GROUP, METRIC): f"{PACKAGE}.plugin.training.metric",
+    ("CUSTOM_DATASETS", TASK, DATASET): f"{PACKAGE}.plugin.training.dataset",
+    ("HOOKS", DEFAULT_GROUP, ADD_LR_LOG_HOOK): f"{PACKAGE}.plugin.training.hooks",
 }

@@ -9,10 +9,10 @@ from modelscope.outputs import OutputKeys
 from modelscope.pipelines.base import Pipeline
 from modelscope.pipelines.builder import PIPELINES
 
-from ..config import read_configuration
 from ..errors import ConfigError, InputError
 from ..estimator import DEFAULT_BATCH_SIZE, HandEstimator, build_own_detector
 from ..hands import Hands
+from ..model_dir.config import read_configuration
 from . import names
 from .model import HandPoseModel
 

@@ -1,4 +1,4 @@
-"""The four transforms under ModelScope's registry: thin faces over `modelscope_handkp.transforms`.
+"""The four transforms under ModelScope's registry: thin faces over `modelscope_handkp.pose.transforms`.
 
 ``build_preprocessor({"type": "TopDownAffine"}, "cv")`` gives one, ModelScope's ``Compose(cfg.test_pipeline, "cv")`` the
 chain that a model's configuration names. The dict they speak is stated there.
@@ -10,7 +10,7 @@ from modelscope.preprocessors.base import Preprocessor
 from modelscope.preprocessors.builder import PREPROCESSORS
 from modelscope.utils.constant import ModeKeys
 
-from .. import transforms
+from ..pose import transforms
 from . import names
 
 

@@ -1,7 +1,7 @@
 """Hands in pictures: places posed hands, hangs things in them, lights them, and takes the photograph.
 
 `render_crops` gives batches as a keypoint network sees them, `render_batch` whole pictures with any number of hands,
-`render_picture` one such picture as OpenCV would have read it.
+`render_image` one such picture as OpenCV would have read it.
 """
 
 from __future__ import annotations
@@ -300,7 +300,7 @@ def render_batch(
     return _rows(result, result.shown >= LEAST_SHOWN)
 
 
-def render_picture(
+def render_image(
     seed: int, size: tuple[int, int] = (640, 480), hands: int = 1, level: str | Level = "medium"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One picture: image (H, W, 3) uint8 BGR, keypoints (N, 21, 3) x, y px and 0, 1 or 2 as in `Rendered`, boxes

@@ -10,7 +10,7 @@ from modelscope.utils.constant import Fields
 
 import modelscope_handkp  # noqa: F401
 from modelscope_handkp.errors import ConfigError, InputError
-from modelscope_handkp.transforms import build_transforms
+from modelscope_handkp.pose.transforms import build_transforms
 
 CROP = 256
 TENSOR_MEAN, TENSOR_MAX = 0.002, 0.12  # preprocess.npz: OpenCV's warp differs between its versions at edges

@@ -1,0 +1,109 @@
+"""Read the large arrays of a JSON object one element at a time, in memory that does not grow with the file."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import DatasetError, MissingFileError
+
+CHUNK = 1 << 22  # characters read at once
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def iterate_arrays(path: str | Path, keys: Collection[str], chunk: int = CHUNK) -> Iterator[tuple[str, Any]]:
+    """Yield ``(key, element)`` for each element of the top-level arrays named in ``keys``, in the file's order.
+
+    Args:
+        path: a JSON file that holds an object, as COCO annotation files do.
+        chunk: characters read at once; memory stays at a few chunks, or at the largest single element.
+    Raises:
+        MissingFileError: no such file.
+        DatasetError: not valid JSON, not an object, or a key of ``keys`` that holds no array; names the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"annotation file {path} does not exist.")
+    with path.open(encoding="utf-8") as file:
+        reader = _Reader(file, chunk)
+        try:
+            yield from _members(reader, keys)
+        except (ValueError, RecursionError) as error:
+            message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise DatasetError(f"{path} is not a COCO annotation file: {message} near character {reader.at}.") from None
+
+
+def _members(reader: "_Reader", keys: Collection[str]) -> Iterator[tuple[str, Any]]:
+    reader.expect("{", "an object with 'images' and 'annotations'")
+    while reader.peek() != "}":
+        key = reader.value()
+        reader.expect(":", "a colon")
+        if key in keys:
+            reader.expect("[", f"an array under {key!r}")
+            while reader.peek() != "]":
+                yield key, reader.value()
+                reader.separator("]")
+            reader.expect("]", "the array's end")
+        else:
+            reader.value()
+        reader.separator("}")
+
+
+class _Reader:
+    """A window of text on a file: the JSON value under the cursor, more text when the window ends inside it."""
+
+    def __init__(self, file: IO[str], chunk: int) -> None:
+        self._file, self._chunk = file, chunk
+        self._text, self._cursor, self._before = "", 0, 0
+        self._decoder = json.JSONDecoder()
+
+    @property
+    def at(self) -> int:
+        """Characters from the start of the file to the cursor."""
+        return self._before + self._cursor
+
+    def peek(self) -> str:
+        """The next character that is not white space; "" at the end of the file."""
+        while True:
+            match = _SPACE.match(self._text, self._cursor)
+            self._cursor = match.end() if match else self._cursor
+            if self._cursor < len(self._text):
+                return self._text[self._cursor]
+            if not self._more(self._chunk):
+                return ""
+
+    def expect(self, character: str, what: str) -> None:
+        found = self.peek()
+        if found != character:
+            raise ValueError(f"expected {what}, found {found!r}" if found else f"expected {what}, the file ends")
+        self._cursor += 1
+
+    def separator(self, end: str) -> None:
+        """Step over a comma, or stay before ``end``."""
+        if self.peek() != end:
+            self.expect(",", f"',' or {end!r}")
+            if self.peek() == end:
+                raise ValueError(f"a comma before {end!r}")
+
+    def value(self) -> Any:
+        """The value under the cursor; the cursor moves behind it."""
+        self.peek()
+        size = self._chunk
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._cursor)
+                length = end - self._cursor
+                if end < len(self._text) or not self._more(size):  # a number may go on behind the window
+                    self._cursor += length
+                    return value
+            except json.JSONDecodeError:
+                if not self._more(size):
+                    raise
+            size *= 2  # the cost of a value larger than a chunk stays linear
+
+    def _more(self, size: int) -> bool:
+        more = self._file.read(size)
+        self._before += self._cursor
+        self._text, self._cursor = self._text[self._cursor :] + more, 0
+        return bool(more)

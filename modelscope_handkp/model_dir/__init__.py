@@ -1,0 +1,1 @@
+"""What lies in a model directory, on disk or on the hub."""

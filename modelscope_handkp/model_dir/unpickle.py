@@ -1,0 +1,136 @@
+"""A pickle is a program: here it may call only what is listed, and cannot turn what it makes against the reader."""
+
+import collections
+import pickle
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+
+STORAGES = {
+    "Double": torch.float64, "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
+    "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
+    "Bool": torch.bool, "ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128,
+}  # fmt: skip
+PLAIN_KINDS = "?biufcSU"  # of numpy dtypes: numbers and text, no Python objects and no records
+
+
+class PickledDtype:
+    """A numpy dtype as pickles describe it. Numpy's own would believe a pickle that calls objects plain bytes."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, code: Any, *flags: Any) -> None:
+        self.value = np.dtype(code)
+        if self.value.kind not in PLAIN_KINDS:
+            raise CheckpointError(f"its pickle holds numpy values of type {self.value}.")
+
+    def __setstate__(self, state: Any) -> None:
+        self.value = self.value.newbyteorder(state[1])
+
+
+class PickledArray(np.ndarray):  # type: ignore[type-arg]
+    """A numpy array as pickles make it: empty, then filled."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran, content = state
+        array = np.frombuffer(content, _plain(dtype)).reshape(shape)
+        super().__setstate__((1, array.shape, array.dtype, fortran, content))
+
+
+def _plain(dtype: Any) -> Any:
+    if not isinstance(dtype, PickledDtype):
+        raise CheckpointError("its pickle holds numpy values without a type.")
+    return dtype.value
+
+
+def _numpy_scalar(dtype: Any, content: bytes) -> Any:
+    return np.frombuffer(content, _plain(dtype), count=1)[0]
+
+
+def _numpy_reconstruct(*_: Any) -> Any:
+    return PickledArray((0,), np.int8)
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """What protocol 2 pickles call to make bytes."""
+    if encoding != "latin1":
+        raise CheckpointError(f"its pickle encodes text as {encoding!r}.")
+    return text.encode("latin1")
+
+
+def _tensor(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
+    """A view of the flat ``storage``; torch checks that it stays inside."""
+    return storage.as_strided(size, stride, offset)
+
+
+def _parameter(data: Tensor, *_: Any) -> Tensor:
+    return data
+
+
+class _Call:
+    """A function that a pickle may call. The pickle gets this throw-away face, whose attributes it can spoil."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
+
+
+_FUNCTIONS: dict[tuple[str, str], Any] = {
+    ("_codecs", "encode"): _encode,
+    ("collections", "Counter"): collections.Counter,
+    ("numpy", "dtype"): PickledDtype,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    **{(module, name): function
+       for module in ("numpy.core.multiarray", "numpy._core.multiarray")
+       for name, function in (("scalar", _numpy_scalar), ("_reconstruct", _numpy_reconstruct))},
+}  # fmt: skip
+# Types of C only: a pickle can set attributes of a Python class.
+_VALUES: dict[tuple[str, str], Any] = {
+    **{("collections", kind.__name__): kind
+       for kind in (collections.OrderedDict, collections.defaultdict, collections.deque)},
+    **{(module, kind.__name__): kind
+       for module in ("builtins", "__builtin__") for kind in (set, frozenset, slice, complex, list, dict)},
+    **{("torch", f"{name}Storage"): dtype for name, dtype in STORAGES.items()},
+    ("numpy", "ndarray"): None,  # said to _reconstruct, which knows
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+}  # fmt: skip
+
+
+class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in C a few bytes can ask for gigabytes of memo
+    """Reads one pickle of ``file``.
+
+    Args:
+        storage: called with each persistent id, ("storage", dtype, key, location, count, ...), to give a flat tensor.
+    Raises:
+        CheckpointError: it calls anything that is not listed here; refused before that call.
+    """
+
+    def __init__(self, file: IO[bytes], storage: Callable[..., Tensor] | None = None) -> None:
+        super().__init__(file)
+        self._storage = storage
+
+    def persistent_load(self, pid: Any) -> Any:
+        if self._storage is None:
+            raise CheckpointError("its pickle has tensors where none belong.")
+        return self._storage(*pid)
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _FUNCTIONS:
+            return _Call(_FUNCTIONS[module, name])
+        if (module, name) in _VALUES:
+            return _VALUES[module, name]
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        raise CheckpointError(f"its pickle calls {module}.{name}, which a checkpoint has no need of.")

@@ -1,1 +1,0 @@
-"""The two networks: HRNet for keypoints, SSDLite for hand boxes."""

@@ -1,0 +1,1 @@
+"""ModelScope's trainer and what it names."""

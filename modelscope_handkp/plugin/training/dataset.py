@@ -1,0 +1,114 @@
+"""`HandCocoWholeBodyDataset` as the configuration's ``dataset.train`` and ``dataset.val`` blocks name it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from modelscope.msdatasets.dataset_cls.custom_datasets.builder import CUSTOM_DATASETS
+
+from ...data import coco_wholebody as dataset
+from ...errors import ConfigError, MissingFileError
+from ...model_dir.config import plain, require
+from ...model_dir.hub import HUB_ID
+from ...pose.transforms import build_transforms
+from .. import names
+
+DATA_ROOT = "${data_root}"  # stands for the folder that a split was unpacked to
+DATA_SOURCE = "HandCocoPoseTopDownSource"
+SHIFT = "TopDownRandomShiftBboxCenter"  # EasyCV's training reader shifts by itself, no configuration names it
+
+
+@CUSTOM_DATASETS.register_module(names.TASK, module_name=names.DATASET, force=True)
+class HandCocoWholeBodyDataset(dataset.HandCocoWholeBodyDataset):
+    """Hands of a COCO-WholeBody split, through the configured transforms.
+
+    Each item is what ``pipeline`` collects; its ``img_metas`` also hold ``ground_truth`` (``joints_3d``,
+    ``joints_3d_visible``, ``bbox`` in picture pixels), which `EasyCVMetric` judges by.
+
+    Args:
+        data_source: ``ann_file``, ``img_prefix``, ``data_cfg``, ``test_mode`` (no random shift of the crop) and
+            ``on_bad_image`` ("raise" or "skip").
+        pipeline: the transforms, in order.
+        split_config: ``{split: folder}``, as `MsDataset` passes it; the folder replaces ``${data_root}``.
+        seed: of the random transforms. mode, preprocessor and further keys of ModelScope are left unused.
+    Raises:
+        ConfigError: a missing key or an unknown data source, named; no folder for ``${data_root}``.
+        MissingFileError, DatasetError: as the core's `HandCocoWholeBodyDataset`.
+    """
+
+    def __init__(
+        self,
+        data_source: Mapping[str, Any] | None = None,
+        pipeline: Any = None,
+        split_config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        **_: Any,
+    ) -> None:
+        source = _with_data_root(plain(data_source or {}), split_config)
+        kind = source.get("type", DATA_SOURCE)
+        if kind != DATA_SOURCE:
+            raise ConfigError(f"data_source.type {kind!r} is not known; this package knows {DATA_SOURCE!r}.")
+        if not pipeline:
+            raise ConfigError("the dataset block has no 'pipeline', the list of its transforms.")
+        chain = plain(list(pipeline))
+        if not source.get("test_mode", False) and all(step.get("type") != SHIFT for step in chain):
+            chain = [{"type": SHIFT}, *chain]
+        super().__init__(
+            ann_file=require(source, "ann_file"),
+            img_prefix=require(source, "img_prefix"),
+            transform=_Collected(chain),
+            data_cfg=source.get("data_cfg"),
+            on_bad_image=source.get("on_bad_image", "raise"),
+            seed=seed,
+        )
+
+
+class _Collected:
+    """The chain of transforms, and the ground truth as it was before them."""
+
+    def __init__(self, chain: list[dict[str, Any]]) -> None:
+        self._run = build_transforms(chain)
+
+    def __call__(self, sample: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        item = self._run(sample, rng)
+        truth = {key: sample[key] for key in ("joints_3d", "joints_3d_visible", "bbox")}
+        metas = {"image_file": sample["image_file"], "image_id": sample["image_id"], **item.get("img_metas", {})}
+        return {**item, "img_metas": {**metas, "bbox_id": sample["bbox_id"], "ground_truth": truth}}
+
+
+def _with_data_root(source: dict[str, Any], split_config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """``source`` with ``${data_root}`` replaced by the split's folder."""
+    named = [key for key, value in source.items() if isinstance(value, str) and DATA_ROOT in value]
+    if not named:
+        return source
+    if not split_config:
+        raise ConfigError(
+            f"data_source.{named[0]} is {source[named[0]]!r} and there is no folder to put for {DATA_ROOT}: pass a "
+            "MsDataset, or set the path itself (cfg_options, 'dataset.train.data_source.ann_file')."
+        )
+    root = next(iter(split_config.values()))
+    if not isinstance(root, str):
+        raise ConfigError(f"the split must be unpacked to one folder, got {root!r}.")
+    root = root.rstrip("/\\")
+    return {**source, **{key: source[key].replace(DATA_ROOT, root) for key in named}}
+
+
+def open_dataset(source: str, split: str, block: Mapping[str, Any]) -> Any:
+    """The hands of a folder, or of a split of a hub data set ``namespace/name``, as a configuration's block says.
+
+    Raises:
+        MissingFileError: neither a folder nor such a name. Otherwise as `HandCocoWholeBodyDataset`.
+    """
+    folder = source if Path(source).is_dir() else None
+    if folder is None:
+        if not HUB_ID.fullmatch(source):
+            raise MissingFileError(f"{source} is neither a folder nor a hub data set of the form namespace/name.")
+        from modelscope.msdatasets import MsDataset
+
+        namespace, name = source.split("/")
+        folder = next(
+            iter(MsDataset.load(name, namespace=namespace, split=split).config_kwargs["split_config"].values())
+        )
+    given = {key: value for key, value in block.items() if key != "type"}
+    return HandCocoWholeBodyDataset(**given, split_config={split: folder})

@@ -1,0 +1,110 @@
+"""`EasyCVMetric` with `KeyPointEvaluator`, as the configuration's ``evaluation.metrics`` names them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from modelscope.metrics.base import Metric
+from modelscope.metrics.builder import METRICS
+from modelscope.outputs import OutputKeys
+
+from ...data import metrics
+from ...errors import ConfigError, DatasetError
+from ...model_dir.config import plain
+from ...skeleton import KEYPOINT_NAMES
+from .. import names
+
+EVALUATOR = "KeyPointEvaluator"
+METRIC_NAMES = ("PCK", "AUC", "EPE", "NME")
+HAND_CATEGORY = 1  # category_id in exported predictions
+TRUTH_KEYS = ("joints_3d", "joints_3d_visible", "bbox")
+
+
+class Predictions(Metric):
+    """Keypoints of the samples seen so far, one entry each, however often a sample comes."""
+
+    def __init__(self) -> None:
+        self.trainer: Any = None
+        self.samples: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def add(self, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        """Take a batch: ``outputs["keypoints"]`` (N, 21, 3), ``inputs["img_metas"]`` N dicts with ``bbox_id``."""
+        metas = inputs.get("img_metas")
+        if not isinstance(metas, (list, tuple)) or any("bbox_id" not in meta for meta in metas):
+            raise DatasetError("each evaluated sample needs img_metas with a bbox_id, its number in the data set.")
+        for keypoints, meta in zip(np.asarray(outputs[OutputKeys.KEYPOINTS], np.float32), metas):
+            sample = {"keypoints": keypoints, **{k: meta.get(k) for k in ("image_file", "image_id", "ground_truth")}}
+            self.samples[str(meta.get("image_file")), int(meta["bbox_id"])] = sample
+
+    def evaluate(self) -> dict[str, Any]:
+        return {}
+
+    def merge(self, other: "Predictions") -> None:
+        """Take over what another process has seen; a sample that both have counts once."""
+        self.samples.update(other.samples)
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """COCO-style results: ``image_id``, ``category_id``, ``bbox_id``, ``bbox`` xywh, ``keypoints`` (63 numbers x,
+        y, score), ``score`` (their mean), ready for JSON."""
+        entries = []
+        for (_, bbox_id), sample in self._ordered():
+            entry = {"image_id": sample["image_id"], "category_id": HAND_CATEGORY, "bbox_id": bbox_id}
+            if sample["ground_truth"] is not None:
+                entry["bbox"] = [float(value) for value in sample["ground_truth"]["bbox"]]
+            keypoints = sample["keypoints"]
+            entry["keypoints"] = [round(float(value), 4) for value in keypoints.ravel()]
+            entries.append({**entry, "score": float(keypoints[:, 2].mean())})
+        return entries
+
+    def _ordered(self) -> list[tuple[tuple[str, int], dict[str, Any]]]:
+        return sorted(self.samples.items(), key=lambda item: (item[0][1], item[0][0]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "trainer": None}  # what one process sends to another
+
+
+@METRICS.register_module(names.DEFAULT_GROUP, module_name=names.METRIC, force=True)
+class EasyCVMetric(Predictions):
+    """PCK, AUC, EPE, NME; PCK of each joint and by hand size (`metrics.evaluate`).
+
+    Args:
+        evaluators: one ``{"type": "KeyPointEvaluator", "metric_names": [...], "pck_thr": 0.2, "auc_nor": 30}``.
+    Raises:
+        ConfigError: another evaluator, or a metric that is not known, named.
+    """
+
+    def __init__(self, evaluators: Any = None, trainer: Any = None, **_: Any) -> None:
+        super().__init__()
+        self.trainer = trainer
+        blocks = plain(list(evaluators)) if evaluators else [{"type": EVALUATOR}]
+        if len(blocks) != 1 or blocks[0].get("type") != EVALUATOR:
+            raise ConfigError(f"{names.METRIC} takes one evaluator of type {EVALUATOR!r}, got {blocks}.")
+        self.metric_names = list(blocks[0].get("metric_names", METRIC_NAMES))
+        self.pck_threshold = float(blocks[0].get("pck_thr", metrics.PCK_THRESHOLD))
+        self.auc_range = float(blocks[0].get("auc_nor", metrics.AUC_RANGE))
+        unknown = [name for name in self.metric_names if name not in METRIC_NAMES]
+        if unknown:
+            raise ConfigError(f"{EVALUATOR} does not know the metrics {unknown}; known are {list(METRIC_NAMES)}.")
+
+    def evaluate(self) -> dict[str, Any]:
+        """The chosen numbers, ``PCK_wrist`` ... ``PCK_pinky_finger4``, ``PCK_small/medium/large`` and ``hands``; what
+        has no sample is left out.
+
+        Raises:
+            DatasetError: no sample was added, or one came without ground truth.
+        """
+        samples = [sample for _, sample in self._ordered()]
+        if not samples:
+            raise DatasetError("nothing was evaluated: the evaluation data set gave no sample.")
+        truths = [sample["ground_truth"] for sample in samples]
+        if any(truth is None or any(key not in truth for key in TRUTH_KEYS) for truth in truths):
+            raise DatasetError(f"each evaluated sample needs {TRUTH_KEYS} in img_metas['ground_truth'].")
+        joints, visible, boxes = (np.stack([truth[key] for truth in truths]) for key in TRUTH_KEYS)
+        predictions = np.stack([sample["keypoints"] for sample in samples])
+        result = metrics.evaluate(predictions, joints, visible, boxes, self.pck_threshold, self.auc_range)
+        chosen = {name: result[name] for name in self.metric_names}
+        per_joint = {f"PCK_{name}": float(value) for name, value in zip(KEYPOINT_NAMES, result["PCK_joints"])}
+        per_size = {f"PCK_{name}": result[f"PCK_{name}"] for name in metrics.SIZE_LIMITS}
+        detail = {name: value for name, value in {**per_joint, **per_size}.items() if not math.isnan(value)}
+        return {**chosen, **detail, "hands": result["hands"]}

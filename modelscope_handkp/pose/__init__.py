@@ -1,0 +1,1 @@
+"""Boxes -> crops -> heatmaps -> keypoints."""

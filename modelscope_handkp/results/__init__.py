@@ -1,0 +1,1 @@
+"""Hands -> drawings and files."""

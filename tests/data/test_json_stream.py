@@ -1,0 +1,50 @@
+"""Arrays of a JSON file, element by element, whatever the window's size."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modelscope_handkp.data.json_stream import iterate_arrays
+from modelscope_handkp.errors import DatasetError, MissingFileError
+
+DOCUMENT = {
+    "info": {"text": 'quotes " and \\ and ü', "nested": [[1, [2]], {}]},
+    "images": [{"id": 12345, "file_name": "a.jpg"}, {"id": 2, "file_name": "b ] } , .jpg"}],
+    "number": 1234567,
+    "licenses": [],
+    "annotations": [{"kpts": [0.5, -1e-7, 3], "valid": True}, {"kpts": [], "valid": None}],
+}
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 64, 1 << 20])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_elements_are_those_of_json_load(tmp_path: Path, chunk: int, indent: int | None) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(DOCUMENT, indent=indent))
+    expected = [(key, entry) for key in ("images", "annotations") for entry in DOCUMENT[key]]  # type: ignore[attr-defined]
+    assert list(iterate_arrays(path, ("images", "annotations"), chunk)) == expected
+
+
+@pytest.mark.parametrize("chunk", [3, 1 << 20])
+def test_every_truncation_is_an_error(tmp_path: Path, chunk: int) -> None:
+    text = json.dumps(DOCUMENT)
+    path = tmp_path / "cut.json"
+    for length in range(0, len(text), 5):
+        path.write_text(text[:length])
+        with pytest.raises(DatasetError, match=r"cut.json"):
+            list(iterate_arrays(path, ("images", "annotations"), chunk))
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", "null", '{"images": {}}', '{"images": [1,]}', '{"a": 1,}', '{"images": [1 2]}', "\x00"]
+)
+def test_what_is_no_coco_object_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(DatasetError, match="not a COCO annotation file"):
+        list(iterate_arrays(tmp_path / "a.json", ("images",)))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"nothing.json"):
+        list(iterate_arrays(tmp_path / "nothing.json", ()))
