@@ -22,7 +22,7 @@ from modelscope.trainers import build_trainer
 from modelscope.trainers.hooks.hook import Hook
 from modelscope.trainers.hooks.priority import Priority
 
-from modelscope_handkp.data.coco_wholebody import collate
+from modelscope_handkp.data.dataset import collate
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.networks.topdown import build_pose, heatmap_loss
 from modelscope_handkp.plugin.training.dataset import open_dataset

@@ -1,4 +1,4 @@
-"""The model card's evaluation script. With --offline: the embedded model on rendered hands.
+"""The model card's evaluation script; with --offline it evaluates the embedded model on rendered hands.
 
 python examples/evaluate.py [--offline] [--model DIR_OR_ID] [--split validation]
 """
@@ -23,16 +23,18 @@ DATASET = {"dataset_name": "cv_hand_2d_keypoints_coco_wholebody", "namespace": "
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--offline", action="store_true", help="rendered hands, nothing is downloaded")
-    parser.add_argument("--model", help="(default: the hosted model, offline the embedded one)")
-    parser.add_argument("--split", default="validation", help="train, subtrain or validation (%(default)s)")
+    parser.add_argument("--offline", action="store_true", help="use rendered hands and download nothing")
+    parser.add_argument(
+        "--model", help="model directory or hub id (default: the hosted model; offline: the embedded one)"
+    )
+    parser.add_argument("--split", default="validation", help="train, subtrain or validation (default: %(default)s)")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
         if arguments.offline:
             model = arguments.model or str(EMBEDDED_MODEL_DIR)
-            block = read_configuration(find_model_dir(model))["dataset"]["val"]
-            eval_dataset = open_dataset(str(write_dataset(folder, train=1, val=16, seed=1)), "val", block)
+            config = read_configuration(find_model_dir(model))["dataset"]["val"]
+            eval_dataset = open_dataset(str(write_dataset(folder, train=1, val=16, seed=1)), "val", config)
         else:
             model = arguments.model or HOSTED_MODEL
             mode = DownloadMode.REUSE_DATASET_IF_EXISTS

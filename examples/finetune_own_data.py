@@ -1,20 +1,20 @@
-"""Fine-tune on pictures of your own. With --offline: on rendered hands, written in the layout that yours need.
+"""Fine-tune on your own images; with --offline on rendered hands, written in the layout that yours need.
 
     python examples/finetune_own_data.py FOLDER [--model DIR_OR_ID] [--epochs 20] [--work-dir DIR]
     python examples/finetune_own_data.py --offline
 
-FOLDER has COCO-WholeBody's layout; the parts of its annotation files that count are
+FOLDER has COCO-WholeBody's layout. These parts of its annotation files are read:
 
     train2017/*.jpg, val2017/*.jpg
     annotations/coco_wholebody_train_v1.0.json, annotations/coco_wholebody_val_v1.0.json:
         {"images": [{"id": 1, "file_name": "a.jpg"}, ...],
          "annotations": [{"id": 1, "image_id": 1, "iscrowd": 0,
-                          "lefthand_valid": true,                     false or absent: this hand does not count
+                          "lefthand_valid": true,                     false or absent: this hand is not used
                           "lefthand_box": [x, y, width, height],      pixels
                           "lefthand_kpts": [x, y, confidence, ...],   21 keypoints; confidence 0: not annotated
                           "righthand_valid": false}, ...]}
 
-(`modelscope_handkp.skeleton.KEYPOINT_NAMES` is their order.) The trained model is WORK_DIR/output.
+`modelscope_handkp.KEYPOINT_NAMES` is their order. The trained model is WORK_DIR/output.
 """
 
 import argparse
@@ -37,8 +37,8 @@ WARM_UP = 20  # iterations; the configuration's 500 are for a whole training
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--offline", action="store_true", help="render a folder of hands and use it")
-    parser.add_argument("--model", help="what to start from (default: the embedded model)")
+    parser.add_argument("--offline", action="store_true", help="use rendered hands and download nothing")
+    parser.add_argument("--model", help="model to start from (default: the embedded model)")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--work-dir", type=Path, default=Path("finetuned"))
     arguments = parser.parse_args()
@@ -47,11 +47,11 @@ def main() -> None:
 
     folder = write_dataset(arguments.work_dir / "rendered", train=32, val=8) if arguments.offline else arguments.folder
     model_dir = find_model_dir(arguments.model)
-    blocks = read_configuration(model_dir)["dataset"]
+    configs = read_configuration(model_dir)["dataset"]
     kwargs = {
         "model": str(model_dir),
-        "train_dataset": open_dataset(str(folder), "train", blocks["train"]),
-        "eval_dataset": open_dataset(str(folder), "val", blocks["val"]),
+        "train_dataset": open_dataset(str(folder), "train", configs["train"]),
+        "eval_dataset": open_dataset(str(folder), "val", configs["val"]),
         "work_dir": str(arguments.work_dir),
         "cfg_options": {
             "train.max_epochs": arguments.epochs,
@@ -66,9 +66,9 @@ def main() -> None:
         f"PCK@0.2 {before:.3f} before, {trainer.metric_values['PCK']:.3f} after; model: {arguments.work_dir / 'output'}"
     )
 
-    picture = next(Path(folder, "val2017").iterdir())
-    result = pipeline(Tasks.hand_2d_keypoints, model=str(arguments.work_dir / "output"))(str(picture))
-    print(f"{len(result['keypoints'])} hands in {picture}")
+    image = next(Path(folder, "val2017").iterdir())
+    result = pipeline(Tasks.hand_2d_keypoints, model=str(arguments.work_dir / "output"))(str(image))
+    print(f"{len(result['keypoints'])} hands in {image}")
 
 
 if __name__ == "__main__":

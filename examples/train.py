@@ -1,4 +1,4 @@
-"""The model card's training script. With --offline: the embedded model on rendered hands, for two epochs.
+"""The model card's training script; with --offline it trains the embedded model on rendered hands for two epochs.
 
     python examples/train.py [--offline] [--work-dir DIR] [--epochs N]
 
@@ -27,20 +27,18 @@ DATASET = {"dataset_name": "cv_hand_2d_keypoints_coco_wholebody", "namespace": "
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--offline", action="store_true", help="embedded model and rendered hands, nothing is downloaded"
-    )
-    parser.add_argument("--work-dir", default="./output")
-    parser.add_argument("--epochs", type=int, help="(default: the card's 210, offline 2)")
-    parser.add_argument("--launcher", choices=["pytorch"], help="under torchrun")
+    parser.add_argument("--offline", action="store_true", help="use rendered hands and download nothing")
+    parser.add_argument("--work-dir", default="./output", help="folder for checkpoints and logs (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, help="(default: the card's 210; offline: 2)")
+    parser.add_argument("--launcher", choices=["pytorch"], help="pytorch, when torchrun starts this script")
     arguments = parser.parse_args()
 
     if arguments.offline:
         model, epochs = str(EMBEDDED_MODEL_DIR), 2
         folder = str(write_dataset(Path(arguments.work_dir) / "rendered", train=32, val=8))
-        blocks = read_configuration(EMBEDDED_MODEL_DIR)["dataset"]
-        train_dataset = open_dataset(folder, "train", blocks["train"])
-        eval_dataset = open_dataset(folder, "val", blocks["val"])
+        configs = read_configuration(EMBEDDED_MODEL_DIR)["dataset"]
+        train_dataset = open_dataset(folder, "train", configs["train"])
+        eval_dataset = open_dataset(folder, "val", configs["val"])
     else:
         model, epochs = HOSTED_MODEL, 210
         mode = DownloadMode.REUSE_DATASET_IF_EXISTS

@@ -8,13 +8,13 @@ from typing import Any
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def plain(node: Any) -> Any:
+def lists_for_tuples(node: Any) -> Any:
     """``node`` with EasyCV's jsonplus tuples as lists."""
     if isinstance(node, dict):
         if node.get("__class__") == "tuple":
-            return [plain(value) for value in node["__value__"]]
-        return {key: plain(value) for key, value in node.items()}
-    return [plain(value) for value in node] if isinstance(node, list) else node
+            return [lists_for_tuples(value) for value in node["__value__"]]
+        return {key: lists_for_tuples(value) for key, value in node.items()}
+    return [lists_for_tuples(value) for value in node] if isinstance(node, list) else node
 
 
 def seeded_state_dict(shapes_file: str, salt: int = 0) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def write_hosted_dir(
 
     config = json.loads((GOLDEN / "hosted" / "configuration.json").read_text())
     if not tuples:
-        config = plain(config)
+        config = lists_for_tuples(config)
     config.pop("plugins")
     if plugins is not None:
         config["plugins"] = plugins
@@ -99,14 +99,15 @@ def write_tiny_dir(
     import torch
     from seeded_weights import fill
 
-    from modelscope_handkp.networks.topdown import build_pose
+    from modelscope_handkp.model_dir.settings import NetworkSettings
+    from modelscope_handkp.networks.topdown import build_topdown
 
-    config = plain(json.loads((GOLDEN / "hosted" / "configuration.json").read_text()))
+    config = lists_for_tuples(json.loads((GOLDEN / "hosted" / "configuration.json").read_text()))
     config.pop("plugins")
     if plugins is not None:
         config["plugins"] = plugins
     shrink(config)
-    weights = fill(build_pose(config["model"]).state_dict())
+    weights = fill(build_topdown(NetworkSettings.parse(config["model"])).state_dict())
     torch.save({"meta": {"epoch": 1}, "state_dict": weights}, out / "pytorch_model.pt")
     if edit is not None:
         edit(config)

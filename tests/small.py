@@ -1,4 +1,4 @@
-"""Small things to train on: a narrow network's model directory, and pictures of hands in COCO-WholeBody layout."""
+"""Small things to train on: a model directory with a narrow network, and images of hands in COCO-WholeBody layout."""
 
 import json
 from pathlib import Path
@@ -19,20 +19,25 @@ HOOKS = [
     {"type": "TextLoggerHook"},
 ]
 SIDE = 64  # of the narrow network's crop, pixels
+BACKGROUND = (20, 60, 100)  # BGR, of the images of dots
 
 
-def narrow_config(side: int = SIDE, channels: int = 8) -> dict[str, Any]:
-    """The hosted configuration with a narrow network on ``side`` x ``side`` crops, without detector and workers."""
+def narrow_config(side: int = SIDE, channels: int = 8, branches: int = 2) -> dict[str, Any]:
+    """The hosted configuration with a narrow network on ``side`` x ``side`` crops, without detector and workers.
+
+    The network has at most ``branches`` resolutions: a second one makes most layers, and so most of a test's time.
+    """
     config: dict[str, Any] = plain(json.loads((GOLDEN / "hosted" / "configuration.json").read_text()))
     config.pop("plugins")
     config.pop("DETECTION")
-    widths = [channels * 2**branch for branch in range(4)]
+    widths = [channels * 2**branch for branch in range(branches)]
     extra = config["model"]["backbone"]["extra"]
     extra["stage1"].update(num_blocks=[1], num_channels=[channels])
     for number in (2, 3, 4):
-        stage = {"num_modules": 1, "num_blocks": [1] * number, "num_channels": widths[:number]}
+        count = min(number, branches)
+        stage = {"num_modules": 1, "num_branches": count, "num_blocks": [1] * count, "num_channels": widths[:count]}
         extra[f"stage{number}"].update(stage)
-    config["model"]["keypoint_head"]["in_channels"] = widths
+    config["model"]["keypoint_head"].update(in_channels=widths, in_index=list(range(branches)))
     sizes = {"image_size": [side, side], "heatmap_size": [side // 4, side // 4]}
     for block in (
         config["data_cfg"],
@@ -50,7 +55,8 @@ def narrow_dir(folder: Path, seed: int = 0, plugins: list[str] | None = None, **
     """A model directory with a narrow, untrained network; ``plugins`` adds that key and the hosted DETECTION block."""
     import torch
 
-    from modelscope_handkp.networks.topdown import build_pose
+    from modelscope_handkp.model_dir.settings import NetworkSettings
+    from modelscope_handkp.networks.topdown import build_topdown
 
     config = narrow_config(**options)
     if plugins is not None:
@@ -59,12 +65,17 @@ def narrow_dir(folder: Path, seed: int = 0, plugins: list[str] | None = None, **
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "configuration.json").write_text(json.dumps(config, indent=2))
     torch.manual_seed(seed)
-    torch.save({"state_dict": build_pose(config["model"]).state_dict()}, folder / "pytorch_model.pt")
+    torch.save(
+        {"state_dict": build_topdown(NetworkSettings.parse(config["model"])).state_dict()}, folder / "pytorch_model.pt"
+    )
     return folder
 
 
 def dots_dataset(folder: Path, train: int = 8, val: int = 6, seed: int = 0) -> Path:
-    """Pictures whose 21 keypoints are dots of their own colours; quick to draw and to learn."""
+    """Images whose 21 keypoints are dots of their own colours; quick to draw and to learn.
+
+    The hands are left and right ones in turn.
+    """
     rng = np.random.default_rng(seed)
     colors = (np.stack(np.unravel_index(np.arange(21), (3, 3, 3)), axis=1) * 127).tolist()
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
@@ -73,24 +84,27 @@ def dots_dataset(folder: Path, train: int = 8, val: int = 6, seed: int = 0) -> P
         prefix.mkdir(exist_ok=True)
         images, annotations = [], []
         for number in range(count):
-            picture = np.full((120, 160, 3), 60, np.uint8)
+            image = np.full((120, 160, 3), BACKGROUND, np.uint8)
             points = rng.uniform((40, 20), (120, 100), (21, 2))
             for (x, y), color in zip(points, colors):
-                cv2.circle(picture, (round(x), round(y)), 5, color, -1)
+                cv2.circle(image, (round(x), round(y)), 5, color, -1)
             name = f"{number:012d}.png"
-            cv2.imwrite(str(prefix / name), picture)
+            cv2.imwrite(str(prefix / name), image)
             images.append({"id": number, "file_name": name, "width": 160, "height": 120})
-            entry: dict[str, Any] = {"id": number, "image_id": number, "iscrowd": 0, "category_id": 1}
-            entry.update(lefthand_valid=True, lefthand_box=[40.0, 20.0, 80.0, 80.0], righthand_valid=False)
-            entry["lefthand_kpts"] = np.concatenate([points, np.ones((21, 1))], axis=1).ravel().tolist()
-            annotations.append(entry)
+            side, other = ("left", "right") if number % 2 == 0 else ("right", "left")
+            annotations.append({
+                "id": number, "image_id": number, "iscrowd": 0, "category_id": 1,
+                f"{side}hand_valid": True, f"{side}hand_box": [40.0, 20.0, 80.0, 80.0],
+                f"{side}hand_kpts": np.concatenate([points, np.ones((21, 1))], axis=1).ravel().tolist(),
+                f"{other}hand_valid": False,
+            })  # fmt: skip
         text = json.dumps({"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]})
         (folder / ANNOTATIONS.format(split=split)).write_text(text)
     return folder
 
 
 def hands_dataset(folder: Path, train: int = 6, val: int = 4, seed: int = 0) -> Path:
-    """Pictures of one hand each from the synthetic renderer, in COCO-WholeBody layout."""
+    """Images of one hand each from the synthetic renderer, in COCO-WholeBody layout."""
     from modelscope_handkp.synthetic import write_dataset
 
     return write_dataset(folder, train=train, val=val, seed=seed, level="easy", hands=(1, 1))

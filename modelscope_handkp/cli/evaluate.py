@@ -14,10 +14,14 @@ from .trainer import add_options, build_trainer, loader_options, open_data, prin
 def add_command(commands: Any) -> None:
     """Add ``evaluate`` to argparse's subparsers."""
     evaluate = commands.add_parser("evaluate", help="PCK, AUC, EPE and NME of a model on annotated hands")
-    add_options(evaluate, "validation", "a folder with annotations/ and val2017/, or a hub data set namespace/name")
-    evaluate.add_argument("--checkpoint", help="weights to judge instead of the model's own")
-    evaluate.add_argument("--predictions", type=Path, help="write the predictions here, as COCO-style JSON")
-    evaluate.add_argument("--json", type=Path, help="write all numbers here")
+    add_options(
+        evaluate,
+        "validation",
+        "folder of COCO-WholeBody's layout (annotations/, val2017/), or hub data set namespace/name",
+    )
+    evaluate.add_argument("--checkpoint", help="weights to evaluate instead of the model's own")
+    evaluate.add_argument("--predictions", type=Path, help="file to write the predictions to, as COCO results")
+    evaluate.add_argument("--json", type=Path, help="JSON file to write all numbers to")
     evaluate.set_defaults(run=_evaluate)
 
 

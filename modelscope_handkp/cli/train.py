@@ -12,18 +12,20 @@ from .trainer import add_options, build_trainer, has_annotations, loader_options
 
 def add_command(commands: Any) -> None:
     """Add ``train`` to argparse's subparsers."""
-    train = commands.add_parser("train", help="fine-tune a model on hands in COCO-WholeBody layout")
-    add_options(train, "train", "a folder with annotations/ and train2017/, or a hub data set namespace/name")
-    train.add_argument(
-        "--val", help="where to evaluate: a folder or hub data set (default: DATA, if it has a val part)"
+    train = commands.add_parser("train", help="fine-tune a model on annotated hands")
+    add_options(
+        train, "train", "folder of COCO-WholeBody's layout (annotations/, train2017/), or hub data set namespace/name"
     )
-    train.add_argument("--val-split", default="validation", help="split of a hub data set (%(default)s)")
-    train.add_argument("--epochs", type=int, help="(default: the configuration's)")
+    train.add_argument("--val", help="folder or hub data set to evaluate on (default: DATA, if it has a val part)")
+    train.add_argument(
+        "--val-split", default="validation", help="split of a hub data set to evaluate on (default: %(default)s)"
+    )
+    train.add_argument("--epochs", type=int, help="epochs to train in total (default: the configuration's)")
     train.add_argument("--lr", type=float, help="learning rate (default: the configuration's)")
-    train.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in the work directory")
+    train.add_argument("--resume", action="store_true", help="resume from the newest checkpoint in the work directory")
     train.add_argument("--fp16", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on the CPU")
-    train.add_argument("--seed", type=int, default=42, help="(%(default)s)")
-    train.add_argument("--launcher", choices=["pytorch"], help="pytorch, when started by torchrun")
+    train.add_argument("--seed", type=int, default=42, help="seed of all random numbers (default: %(default)s)")
+    train.add_argument("--launcher", choices=["pytorch"], help="pytorch, when torchrun starts this command")
     train.set_defaults(run=_train)
 
 
@@ -51,9 +53,9 @@ def _train(arguments: argparse.Namespace) -> int:
         **more,
     )
     trainer.train(checkpoint_path=arguments.work_dir if arguments.resume else None)
-    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes the first one speaks
+    if os.environ.get("RANK", "0") != "0":  # only the first of torchrun's processes prints
         return 0
-    print(f"the trained model: {Path(arguments.work_dir) / 'output'}")
+    print(f"trained model: {Path(arguments.work_dir) / 'output'}")
     if trainer.metric_values:
         print_numbers(trainer.metric_values)
     return 0

@@ -1,4 +1,4 @@
-"""What ``train`` and ``evaluate`` share: ModelScope's trainer on a folder or a hub data set."""
+"""What ``train`` and ``evaluate`` share: options, data sets, and ModelScope's trainer."""
 
 import argparse
 import importlib
@@ -8,34 +8,50 @@ from typing import Any
 from ..engines.device import pick_device
 from ..errors import ConfigError
 from ..model_dir.config import require
+from ..training.work_dir import DEFAULT_WORK_DIR
 
-DEFAULT_WORK_DIR = "work_dir"
-FOUR = ("PCK", "AUC", "EPE", "NME")
+PRINTED = ("PCK", "AUC", "EPE", "NME")
 
 
 def add_options(parser: argparse.ArgumentParser, split: str, data: str) -> None:
-    parser.add_argument("--model", help="a model directory or hub id (default: the embedded model)")
+    """Add the options of both commands to ``parser``.
+
+    Args:
+        split: default of ``--split``. data: help of ``--data``.
+    """
+    parser.add_argument("--model", help="model directory or hub id (default: the embedded model)")
     parser.add_argument("--data", required=True, help=data)
-    parser.add_argument("--split", default=split, help="split of a hub data set (%(default)s)")
+    parser.add_argument("--split", default=split, help="split of a hub data set (default: %(default)s)")
     parser.add_argument(
-        "--work-dir", default=DEFAULT_WORK_DIR, help="checkpoints, logs, the trained model (%(default)s)"
+        "--work-dir",
+        default=DEFAULT_WORK_DIR,
+        help="folder for checkpoints, logs and the trained model (default: %(default)s)",
     )
-    parser.add_argument("--batch-size", type=int, help="samples at once, a process (default: the configuration's)")
+    parser.add_argument("--batch-size", type=int, help="samples per batch and process (default: the configuration's)")
     parser.add_argument("--workers", type=int, help="processes that load data (default: the configuration's)")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU where there is one)")
-    parser.add_argument("--skip-bad-images", action="store_true", help="leave missing and broken pictures out, counted")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    parser.add_argument(
+        "--skip-bad-images", action="store_true", help="leave out missing and broken images, with a warning"
+    )
 
 
 def open_data(source: str, split: str, config: dict[str, Any], part: str, skip: bool) -> Any:
-    """A folder -> its hands; anything else is a hub data set, opened by ModelScope."""
-    block = dict(require(config, f"dataset.{part}"))
+    """The hands of a folder, or of a hub data set, which ModelScope opens.
+
+    Args:
+        config: the model's configuration. part: "train" or "val", the block of it that describes the data.
+        skip: leave out missing and broken images instead of raising.
+    Raises:
+        HandkpError: as `plugin.training.dataset.open_dataset`.
+    """
+    dataset = dict(require(config, f"dataset.{part}"))
     if skip:
-        block["data_source"] = {**require(block, "data_source"), "on_bad_image": "skip"}
-    return _plugin("training.dataset").open_dataset(source, split, block)
+        dataset["data_source"] = {**require(dataset, "data_source"), "on_bad_image": "skip"}
+    return _plugin("training.dataset").open_dataset(source, split, dataset)
 
 
 def has_annotations(source: str, config: dict[str, Any], part: str) -> bool:
-    """Does this folder have the annotation file that the configuration names for ``part``? A hub data set does."""
+    """Whether a folder has the annotation file that the configuration names for ``part``; True for a hub data set."""
     if not Path(source).is_dir():
         return True
     ann_file: str = require(config, f"dataset.{part}.data_source.ann_file")
@@ -43,14 +59,39 @@ def has_annotations(source: str, config: dict[str, Any], part: str) -> bool:
 
 
 def build_trainer(arguments: argparse.Namespace, model_dir: Path, options: dict[str, Any], **more: Any) -> Any:
+    """ModelScope's trainer.
+
+    Args:
+        options: dotted keys over the configuration. more: further arguments of `HandKeypointsTrainer`.
+    Raises:
+        HandkpError: as `HandKeypointsTrainer`; a ConfigError where ModelScope is not installed.
+    """
     if arguments.device:
         more["device"] = str(pick_device(arguments.device))
     given = {"model": str(model_dir), "work_dir": arguments.work_dir, "cfg_options": options, **more}
     return _plugin("training.trainer").HandKeypointsTrainer(**given)
 
 
+def loader_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The dotted configuration keys that ``--batch-size`` and ``--workers`` set."""
+    given = {"batch_size_per_gpu": arguments.batch_size, "workers_per_gpu": arguments.workers}
+    sections = ("train", "evaluation")
+    return {
+        f"{section}.dataloader.{key}": value
+        for key, value in given.items()
+        if value is not None
+        for section in sections
+    }
+
+
+def print_numbers(values: dict[str, Any]) -> None:
+    """Print PCK, AUC, EPE and NME, as far as they are there, and the number of hands."""
+    shown = {name: round(values[name], 4) for name in PRINTED if name in values}
+    print(", ".join(f"{name} {value}" for name, value in shown.items()), f"({values['hands']} hands)")
+
+
 def _plugin(name: str) -> Any:
-    """A module of the package's face towards ModelScope, which a slim deployment does not have."""
+    """A module of the plugin, which a deployment without ModelScope does not have."""
     try:
         return importlib.import_module(f"..plugin.{name}", __package__)
     except ModuleNotFoundError as error:
@@ -58,14 +99,3 @@ def _plugin(name: str) -> Any:
             raise
         need = "training and evaluation need ModelScope: pip install 'modelscope[framework,datasets]'."
         raise ConfigError(need) from None
-
-
-def loader_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = {"batch_size_per_gpu": arguments.batch_size, "workers_per_gpu": arguments.workers}
-    blocks = ("train", "evaluation")
-    return {f"{block}.dataloader.{key}": value for key, value in given.items() if value is not None for block in blocks}
-
-
-def print_numbers(values: dict[str, Any]) -> None:
-    shown = {name: round(values[name], 4) for name in FOUR if name in values}
-    print(", ".join(f"{name} {value}" for name, value in shown.items()), f"({values['hands']} hands)")

@@ -1,1 +1,1 @@
-"""Annotation files and metrics."""
+"""Annotation files, the data sets made from them, and metrics."""

@@ -1,7 +1,7 @@
 """How far keypoints are from the truth: PCK, AUC, EPE and NME as plain functions of arrays.
 
-Names: N hands, K keypoints. ``distances`` are (N, K) with NaN where a keypoint has no annotation; every number here is
-a mean over what is left. Formulas: mmpose's top_down_eval.py, as EasyCV's KeyPointEvaluator uses it.
+N hands, K keypoints. ``distance`` is (N, K), in image pixels, with NaN where a keypoint is not annotated; every number
+is a mean over what is left. Formulas: mmpose's top_down_eval.py, as EasyCV's KeyPointEvaluator uses it.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def distances(predictions: ArrayLike, joints: ArrayLike, visible: ArrayLike) -> 
     """Euclidean distances in pixels.
 
     Args:
-        predictions, joints: (N, K, 2 or more), x and y in picture pixels.
+        predictions, joints: (N, K, 2 or more), x and y in image pixels.
         visible: (N, K) or (N, K, 1 or more), above 0 where the keypoint is annotated.
     Returns:
         (N, K), NaN where it is not.
@@ -41,52 +41,52 @@ def distances(predictions: ArrayLike, joints: ArrayLike, visible: ArrayLike) -> 
     return np.where(mask, np.linalg.norm(predictions[..., :2] - joints[..., :2], axis=-1), np.nan)
 
 
-def accuracy_per_joint(distances: ArrayLike, threshold: ArrayLike) -> Float64:
+def accuracy_per_joint(distance: ArrayLike, threshold: ArrayLike) -> Float64:
     """(K,): the share of each keypoint's annotated samples nearer than ``threshold``; NaN where it has none.
 
     Args:
-        distances: (N, K) pixels, NaN for not annotated.
+        distance: (N, K) pixels, NaN for not annotated.
         threshold: pixels, one number or (N,); the comparison is strict.
     """
-    distances = np.asarray(distances, np.float64)
-    known = np.isfinite(distances)
+    distance = np.asarray(distance, np.float64)
+    known = np.isfinite(distance)
     # float32, as the reference compares
-    near = distances.astype(np.float32) < np.broadcast_to(np.asarray(threshold, np.float32), len(distances))[:, None]
+    near = distance.astype(np.float32) < np.broadcast_to(np.asarray(threshold, np.float32), len(distance))[:, None]
     count = known.sum(axis=0)
     return np.where(count > 0, (near & known).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def pck_per_joint(distances: ArrayLike, boxes_xywh: ArrayLike, threshold: float = PCK_THRESHOLD) -> Float64:
+def pck_per_joint(distance: ArrayLike, boxes_xywh: ArrayLike, threshold: float = PCK_THRESHOLD) -> Float64:
     """(K,): PCK of each keypoint, against the larger side of each hand's (N, 4) box; NaN where it has no sample."""
     sides = np.asarray(boxes_xywh, np.float64).reshape(-1, 4)[:, 2:].max(axis=1, initial=0.0)
-    relative = np.asarray(distances, np.float64) / np.where(sides > 0, sides, np.nan)[:, None]
+    relative = np.asarray(distance, np.float64) / np.where(sides > 0, sides, np.nan)[:, None]
     return accuracy_per_joint(relative, threshold)
 
 
-def pck(distances: ArrayLike, boxes_xywh: ArrayLike, threshold: float = PCK_THRESHOLD) -> float:
+def pck(distance: ArrayLike, boxes_xywh: ArrayLike, threshold: float = PCK_THRESHOLD) -> float:
     """Share of keypoints nearer than ``threshold`` times the box's larger side: mean over the keypoints of
     `pck_per_joint`; 0 without any sample."""
-    return _mean(pck_per_joint(distances, boxes_xywh, threshold))
+    return _mean(pck_per_joint(distance, boxes_xywh, threshold))
 
 
-def auc(distances: ArrayLike, pixels: float = AUC_RANGE, steps: int = AUC_STEPS) -> float:
+def auc(distance: ArrayLike, pixels: float = AUC_RANGE, steps: int = AUC_STEPS) -> float:
     """Area under the curve of accuracy against distance, from 0 to ``pixels`` (left Riemann sum of ``steps`` steps)."""
-    relative = np.asarray(distances, np.float64) / pixels
+    relative = np.asarray(distance, np.float64) / pixels
     return float(np.mean([_mean(accuracy_per_joint(relative, step / steps)) for step in range(steps)]))
 
 
-def epe(distances: ArrayLike) -> float:
+def epe(distance: ArrayLike) -> float:
     """End-point error: the mean distance over all annotated keypoints, pixels; 0 without any."""
-    return _mean(np.asarray(distances, np.float64))
+    return _mean(np.asarray(distance, np.float64))
 
 
-def nme(distances: ArrayLike, normaliser: ArrayLike = 1.0) -> float:
+def nme(distance: ArrayLike, normaliser: ArrayLike = 1.0) -> float:
     """Mean distance divided by ``normaliser``, one number or (N,). With 1, as in EasyCV, it is the EPE in pixels."""
-    scale = np.broadcast_to(np.asarray(normaliser, np.float64), np.asarray(distances).shape[:1])
-    return _mean(np.asarray(distances, np.float64) / scale[:, None])
+    scale = np.broadcast_to(np.asarray(normaliser, np.float64), np.asarray(distance).shape[:1])
+    return _mean(np.asarray(distance, np.float64) / scale[:, None])
 
 
-def evaluate(
+def evaluate_keypoints(
     predictions: ArrayLike,
     joints: ArrayLike,
     visible: ArrayLike,
@@ -97,7 +97,7 @@ def evaluate(
     """All numbers of a data set.
 
     Args:
-        predictions, joints: (N, K, 2 or more) picture pixels. visible: (N, K[, ...]). boxes_xywh: (N, 4), unpadded.
+        predictions, joints: (N, K, 2 or more) image pixels. visible: (N, K[, ...]). boxes_xywh: (N, 4), unpadded.
     Returns:
         ``PCK``, ``AUC``, ``EPE``, ``NME``; ``PCK_joints`` (K,); ``PCK_small``, ``PCK_medium``, ``PCK_large`` by the
         larger side of the box (`SIZE_LIMITS`), NaN for a size that does not occur; ``hands``, the count.
@@ -123,12 +123,13 @@ def evaluate(
 def heatmap_accuracy(
     heatmaps: torch.Tensor, target: torch.Tensor, target_weight: torch.Tensor, near: float = PEAK_NEAR
 ) -> float:
-    """How training goes: the share of peaks within ``near`` of the heatmap's side of the target's peak (acc_pose).
+    """The progress of training, EasyCV's ``acc_pose``: the share of heatmap peaks that are near the target's peak.
 
     Args:
         heatmaps, target: (N, K, H, W). target_weight: (N, K, 1), 0 where the keypoint is not annotated.
+        near: as a share of the heatmap's sides.
     Returns:
-        mean over the keypoints that have a sample; 0 without any.
+        the mean over the keypoints that have a sample; 0 without any.
     """
     height, width = target.shape[2:]
     found, wanted = heatmaps.detach().flatten(2).argmax(2), target.flatten(2).argmax(2)

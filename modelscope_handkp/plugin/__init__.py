@@ -1,6 +1,7 @@
-"""The face towards ModelScope: importing `modelscope_handkp` registers it, lazily and once.
+"""The plugin for ModelScope: importing `modelscope_handkp` registers it once.
 
-Only this package imports ModelScope. Its modules hold no maths; ModelScope imports each when one of its names is built.
+Only this package imports ModelScope. Its modules hold no maths, and ModelScope imports each when a class of it is built
+by its registered name.
 """
 
 import functools
@@ -11,12 +12,13 @@ logger = logging.getLogger(__name__)
 
 @functools.cache
 def register() -> bool:
-    """Make ModelScope's ``pipeline()``, ``Model.from_pretrained()``, ``build_trainer()`` and builders know our names.
+    """Register this package's names with ModelScope's ``pipeline()``, ``Model.from_pretrained()``, ``build_trainer()``
+    and builders.
 
     Costs a few hundredths of a second over ``import modelscope``. Calling it again changes nothing.
 
     Returns:
-        whether ModelScope is there. Without it, or with its hub client alone, nothing is registered.
+        whether ModelScope is installed. Without it, or with its hub client alone, nothing is registered.
     """
     try:
         from . import patches
@@ -31,9 +33,9 @@ def register() -> bool:
                 missing,
             )
         return False
-    patches.index_names()
-    patches.name_again()
-    patches.keep_names()
-    patches.read_without_easycv()
-    patches.answer_for_ourselves()
+    patches.index_classes()
+    patches.restore_names()
+    patches.patch_registry()
+    patches.patch_config_plugins()
+    patches.patch_plugin_loader()
     return True

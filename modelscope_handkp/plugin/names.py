@@ -1,8 +1,8 @@
-"""Every name that ModelScope, a hosted configuration or the model card knows this package by."""
+"""Every name by which ModelScope, a hosted configuration or the model card refers to this package."""
 
-DISTRIBUTION = "modelscope-handkp"  # what a configuration's "plugins" says
+DISTRIBUTION = "modelscope-handkp"  # in a configuration's "plugins"
 PACKAGE = "modelscope_handkp"
-EASYCV_DISTRIBUTION = "pai-easycv"  # the package that held these names before; hosted configurations still name it
+EASYCV_DISTRIBUTION = "pai-easycv"  # the package that had these names before; hosted configurations still list it
 
 TASK = "hand-2d-keypoints"
 FIELD = "cv"  # ModelScope's group of preprocessors
@@ -30,5 +30,5 @@ REGISTERED = {
     ("TRAINERS", DEFAULT_GROUP, TRAINER): f"{PACKAGE}.plugin.training.trainer",
     ("METRICS", DEFAULT_GROUP, METRIC): f"{PACKAGE}.plugin.training.metric",
     ("CUSTOM_DATASETS", TASK, DATASET): f"{PACKAGE}.plugin.training.dataset",
-    ("HOOKS", DEFAULT_GROUP, ADD_LR_LOG_HOOK): f"{PACKAGE}.plugin.training.hooks",
+    ("HOOKS", DEFAULT_GROUP, ADD_LR_LOG_HOOK): f"{PACKAGE}.plugin.training.loop_hooks",
 }

@@ -1,7 +1,7 @@
-"""ModelScope's registries and plugin loader, met where they are: five small changes, each made once.
+"""Changes to ModelScope's registries, configurations and plugin loader, each made once by `register`.
 
-Nothing here imports more of ModelScope than ``import modelscope`` does, but for its configuration and plugin modules,
-which are light. Functions of ModelScope are replaced in the module that looks them up when it calls them.
+ModelScope's functions are replaced in the modules that look them up when they are called. Nothing here imports more of
+ModelScope than ``import modelscope`` does, but for its configuration and plugin modules, which are light.
 """
 
 import functools
@@ -21,26 +21,36 @@ from . import names
 logger = logging.getLogger(__name__)
 
 
-def index_names() -> None:
-    """Tell ModelScope which module to import when one of our names is built, as it does for its own classes."""
+def index_classes() -> None:
+    """Add this package's classes to ModelScope's index of modules.
+
+    ModelScope looks there for the module to import when a class is built by its registered name, and warns about a
+    name that is missing. With an entry for each of `names.REGISTERED`, a module of this package is imported when it is
+    needed and not before.
+    """
     index = LazyImportModule.get_ast_index()[INDEX_KEY]
     for key, module in names.REGISTERED.items():
         index[key] = {"module": module, "filepath": "", "imports": []}
 
 
-def name_again() -> None:
-    """Give ModelScope's lists of names those that scripts of the model card use and that it dropped with EasyCV."""
+def restore_names() -> None:
+    """Set the constants of ``modelscope.metainfo`` that scripts of the model card use.
+
+    ModelScope dropped ``Trainers.easycv`` and three others together with EasyCV, so that those scripts would fail with
+    an AttributeError.
+    """
     Trainers.easycv = names.TRAINER
     Models.hand_2d_keypoints = names.MODEL
     CustomDatasets.HandCocoWholeBodyDataset = names.DATASET
     Metrics.EasyCVMetric = names.METRIC
 
 
-def keep_names() -> None:
-    """Let no other package take our names in a registry, nor fail for asking: pai-easycv asks for most of them.
+def patch_registry() -> None:
+    """Ignore a registration of one of this package's names by another package.
 
-    ModelScope answers a second registration of a name with KeyError, so that ``import easycv.toolkit.modelscope`` would
-    not survive after ours. ``force=True`` is a user's word and stands.
+    ModelScope raises KeyError for the second registration of a name. pai-easycv registers most of these names, so that
+    ``import easycv.toolkit.modelscope`` would fail after this package, or replace its classes before it. A
+    registration with ``force=True`` is made as before.
     """
     original = Registry._register_module
 
@@ -54,18 +64,20 @@ def keep_names() -> None:
     ) -> None:
         key = (self.name.upper(), group_key, module_name or getattr(module_cls, "__name__", ""))
         if key in names.REGISTERED and not force and not _is_own(module_cls):
-            logger.debug("%s of %s gives way to %s", module_cls, key, names.REGISTERED[key])
+            logger.debug(
+                "%s is not registered as %s, which names a class of %s", module_cls, key, names.REGISTERED[key]
+            )
             return
         original(self, group_key, module_name, module_cls, force)
 
     Registry._register_module = register
 
 
-def read_without_easycv() -> None:
-    """Drop pai-easycv from the "plugins" of configurations of our model as they are read, and from no others.
+def patch_config_plugins() -> None:
+    """Remove pai-easycv from the "plugins" of this package's configurations when they are read.
 
-    ModelScope would pip-install it, unasked, and then run ``pip wheel`` on it at every load. Our model needs nothing
-    of it, installed or not; a configuration that names other classes of it is served as before.
+    For a plugin in that list ModelScope runs ``pip install``, without asking, and ``pip wheel`` at every load. The
+    hosted configuration lists pai-easycv, of which this package needs nothing. Other configurations are read as before.
     """
     original = Config.__init__
 
@@ -77,7 +89,7 @@ def read_without_easycv() -> None:
 
 
 def without_easycv(config: Any) -> Any:
-    """``config`` without pai-easycv among its plugins if it is one of our model, else ``config`` itself."""
+    """``config`` without pai-easycv among its plugins if model and pipeline are this package's, else ``config``."""
     if not isinstance(config, dict) or not isinstance(config.get("plugins"), list):
         return config
     if _type_of(config, "model") != names.MODEL or _type_of(config, "pipeline") not in (None, names.PIPELINE):
@@ -87,12 +99,13 @@ def without_easycv(config: Any) -> Any:
     return {**config, "plugins": left} if left else config
 
 
-def answer_for_ourselves() -> None:
-    """Let a configuration's ``"plugins": ["modelscope-handkp"]`` find the package that is already imported.
+def patch_plugin_loader() -> None:
+    """Take ``"plugins": ["modelscope-handkp"]`` of a configuration as installed, imported and trusted.
 
-    ModelScope would run ``pip wheel modelscope-handkp``, which fails without network, to learn what to import. There
-    is nothing left to install, import or trust: our name joins ModelScope's own list of plugins that need no
-    ``trust_remote_code``. Other plugins of the list are handled as before.
+    To learn what to import, ModelScope would run ``pip wheel modelscope-handkp``, which needs a network, and it would
+    ask for ``trust_remote_code=True``. This package is already imported when this function runs, so that nothing is
+    left to install or import, and its name joins ModelScope's list of plugins that need no trust. Other plugins are
+    handled as before.
     """
     install, find = loader.install_requirements_by_names, loader.get_modules_from_package
 
@@ -115,8 +128,8 @@ def _is_own(module_cls: Any) -> bool:
     return str(getattr(module_cls, "__module__", "")).split(".")[0] == names.PACKAGE
 
 
-def _type_of(config: dict[str, Any], block: str) -> Any:
-    value = config.get(block)
+def _type_of(config: dict[str, Any], key: str) -> Any:
+    value = config.get(key)
     return value.get("type") if isinstance(value, dict) else None
 
 

@@ -1,1 +1,1 @@
-"""Training without ModelScope: plain torch."""
+"""Training in plain torch: learning rates, data loaders, processes, random states, checkpoint files."""

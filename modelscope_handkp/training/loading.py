@@ -7,36 +7,44 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from modelscope.trainers.hooks.hook import Hook
-from modelscope.trainers.hooks.priority import Priority
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 
 from ..errors import DatasetError
 
 
-class _Loader(DataLoader):  # type: ignore[type-arg]
-    """A DataLoader that leaves out the batches of which no picture can be read: `collate` makes None of them."""
+class HandLoader(DataLoader):  # type: ignore[type-arg]
+    """A DataLoader that skips batches of which no image can be read; `data.dataset.collate` gives None for them.
 
-    needs_all = False  # processes that average their gradients wait for one another: each must have its batch
-    needs_one = False  # an epoch of training without a batch would go unnoticed
+    Attributes:
+        needs_every_batch: a skipped batch is an error, since processes that average their gradients wait for each
+            other and each must have its batch.
+        needs_a_batch: an epoch without any batch is an error, since training would end without having trained.
+    Raises:
+        DatasetError: while iterating, as those two say.
+    """
+
+    needs_every_batch = False
+    needs_a_batch = False
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        delivered = 0
         for batch in super().__iter__():
             if batch is not None:
-                self.needs_one = False
+                delivered += 1
                 yield batch
-            elif self.needs_all:
-                raise DatasetError("no picture of a batch can be read, and each of several processes needs its batch.")
-        if self.needs_one:
-            raise DatasetError("no picture of the training data set can be read.")
+            elif self.needs_every_batch:
+                raise DatasetError("no image of a batch can be read, and each of several processes needs its batch.")
+        if self.needs_a_batch and not delivered:
+            raise DatasetError("no image of the training data set can be read.")
 
 
 class EpochSampler(Sampler):  # type: ignore[type-arg]
-    """Indices of one process in one epoch.
+    """The indices of one process in one epoch.
 
     Args:
-        length: of the data set. shuffle: draw the order from (seed, epoch).
-        rank, world: this process and their number; all together give each index once.
+        length: of the data set.
+        shuffle: draw the order from (seed, epoch); otherwise in the data set's order.
+        rank, world: the number of this process and of all; together they give each index once.
         pad: repeat the first indices until every process has equally many, as gradient averaging needs.
     """
 
@@ -46,6 +54,7 @@ class EpochSampler(Sampler):  # type: ignore[type-arg]
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
+        """Give the order of epoch ``epoch`` from now on."""
         self.epoch = epoch
 
     def _order(self) -> list[int]:
@@ -75,11 +84,20 @@ def build_loader(
     world: int = 1,
     pad: bool = False,
     **options: Any,
-) -> DataLoader[Any]:
-    """A DataLoader over this process's share; ``options`` are DataLoader's own, ``sampler`` replaces ours."""
+) -> HandLoader:
+    """A loader over this process's share of a data set.
+
+    Args:
+        batch_size_per_gpu: samples of a batch of this process. workers_per_gpu: processes that load them; 0: this one.
+        sampler: in place of an `EpochSampler`, which takes ``shuffle``, ``seed``, ``rank``, ``world`` and ``pad``.
+        pad: also says that the loader is for training, where an epoch must have a batch.
+        options: further arguments of torch's DataLoader.
+    Raises:
+        TypeError, ValueError: an argument that DataLoader does not take.
+    """
     if sampler is None and not isinstance(dataset, IterableDataset):
         sampler = EpochSampler(len(dataset), shuffle, seed, rank, world, pad)  # type: ignore[arg-type]
-    loader = _Loader(
+    loader = HandLoader(
         dataset,
         batch_size=batch_size_per_gpu,
         num_workers=workers_per_gpu,
@@ -88,46 +106,30 @@ def build_loader(
         generator=torch.Generator(),
         **options,
     )
-    loader.needs_all, loader.needs_one = pad and world > 1, pad
+    loader.needs_every_batch, loader.needs_a_batch = pad and world > 1, pad
     return loader
 
 
 def set_epoch(loader: DataLoader[Any], seed: int, epoch: int) -> None:
-    """Draw everything of ``loader`` for this epoch: the order, our transforms, the workers' global generators."""
+    """Fix everything random of ``loader`` for this epoch: the order, the transforms, the workers' generators."""
     if hasattr(loader.sampler, "set_epoch"):
         loader.sampler.set_epoch(epoch)
     if loader.generator is not None:
         loader.generator.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-    _tell(loader.dataset, epoch)
+    _set_epoch_of_dataset(loader.dataset, epoch)
 
 
-class EpochHook(Hook):
-    """`set_epoch` for the training loader before each epoch; keeps ``trainer.in_epoch``."""
-
-    PRIORITY = Priority.HIGHEST
-
-    def before_train_epoch(self, trainer: Any) -> None:
-        trainer.in_epoch = True
-        set_epoch(trainer.train_dataloader, trainer._seed, trainer.epoch)
-
-    def after_train_epoch(self, trainer: Any) -> None:
-        trainer.in_epoch = False
-        skipped = getattr(trainer.train_dataset, "skipped", 0)
-        if skipped:
-            trainer.logger.warning(f"{skipped} training samples were left out so far, since their pictures are broken")
-
-
-def _tell(dataset: Any, epoch: int) -> None:
+def _set_epoch_of_dataset(dataset: Any, epoch: int) -> None:
     """``dataset.set_epoch``, also through torch's Subset and ConcatDataset."""
     if hasattr(dataset, "set_epoch"):
         dataset.set_epoch(epoch)
     for inner in (getattr(dataset, "dataset", None), *(getattr(dataset, "datasets", None) or ())):
         if inner is not None:
-            _tell(inner, epoch)
+            _set_epoch_of_dataset(inner, epoch)
 
 
 def _start_worker(worker: int) -> None:
-    seed = torch.initial_seed() % 2**32  # the loader's generator gave it, another for each worker
+    seed = torch.initial_seed() % 2**32  # numpy takes 32 bits; torch seeds each worker from the loader's generator
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  for data sets that draw from it
-    cv2.setNumThreads(0)  # one process a core is enough
+    np.random.seed(seed)  # noqa: NPY002  data sets of users draw from it
+    cv2.setNumThreads(0)  # the workers share the cores; threads of OpenCV in each would only compete

@@ -18,7 +18,7 @@ from small import COLUMNS, hands_dataset, narrow_dir
 
 pytest.importorskip("modelscope")
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 MODEL_ID = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
 DATASET = "chenhyer/cv_hand_2d_keypoints_coco_wholebody"
 PICTURE_HOST = "https://modelscope.oss-cn-beijing.aliyuncs.com"

@@ -11,7 +11,7 @@ from small import narrow_dir
 pytest.importorskip("modelscope")
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: str, cwd: Path) -> str:

@@ -18,7 +18,7 @@ import modelscope_handkp  # noqa: F401
 from modelscope_handkp import plugin
 from modelscope_handkp.plugin import names
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 class Theirs:

@@ -1,1 +1,1 @@
-"""ModelScope's trainer and what it names."""
+"""Training and evaluation with ModelScope: its trainer, and the data set, metric and hooks that configurations name."""

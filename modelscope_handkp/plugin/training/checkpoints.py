@@ -1,4 +1,4 @@
-"""Checkpoints: one file each, written whole or not at all, from which a run goes on exactly.
+"""Checkpoints: each file is written whole or not at all, and a run resumes from it exactly.
 
 ``epoch_N.pth`` is ``{"meta", "state_dict", "optimizer"[, "lr_scheduler"]}``, as EasyCV writes it; ``meta`` holds epoch,
 iteration, random states and the hooks' states. ``output/`` beside it is a model directory of the newest weights,
@@ -7,54 +7,26 @@ iteration, random states and the hooks' states. ``output/`` beside it is a model
 
 import io
 import json
-import random
-import re
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from modelscope.trainers.hooks.checkpoint import checkpoint_hook as base
 from modelscope.trainers.hooks.checkpoint.checkpoint_processor import CheckpointProcessor
 from modelscope.trainers.hooks.hook import Hook
 from modelscope.trainers.hooks.priority import Priority
-from modelscope.utils.constant import ModelFile
 
-from ...errors import CheckpointError, MissingFileError
+from ...errors import CheckpointError
 from ...files import remove_partial, write_atomically
 from ...model_dir.checkpoint import load_weights, read_checkpoint, read_state_dict
 from ...model_dir.config import CONFIGURATION_FILE, plain
+from ...training.random_state import capture_random_state, restore_random_state
+from ...training.work_dir import CHECKPOINT_SUFFIX, MODEL_WEIGHTS, checkpoints_by_age, find_checkpoint
 
-SUFFIX = ".pth"
 BEST_METRIC = "PCK"
-BEST_NAME = f"best_{BEST_METRIC}"
-_PERIODIC = re.compile(r"(epoch|iter)_(\d+)\.pth")
-_WEIGHTS = ("*.pth", "*.pt", "*.bin", "*.safetensors")  # at the top of a model directory, not to be copied along
-
-
-def find_checkpoint(path: str | Path) -> Path:
-    """The file that ``path`` means: itself, ``path.pth``, or, for a folder, its newest ``epoch_N.pth`` or
-    ``iter_N.pth``, else its ``pytorch_model.pt``.
-
-    Raises:
-        MissingFileError: there is none.
-    """
-    path = Path(path)
-    if path.is_dir():
-        newest = [path / ModelFile.TORCH_MODEL_FILE, *_periodic(path)][-1]
-    else:
-        newest = path if path.is_file() else path.with_name(path.name + SUFFIX)
-    if not newest.is_file():
-        raise MissingFileError(f"there is no checkpoint at {path}.")
-    return newest
-
-
-def _periodic(folder: Path) -> list[Path]:
-    """The checkpoints of ``folder``, the newest last: a new run may begin in an older one's folder."""
-    found = [(file, match) for file in folder.iterdir() if (match := _PERIODIC.fullmatch(file.name))]
-    return [file for file, match in sorted(found, key=lambda pair: (pair[0].stat().st_mtime_ns, int(pair[1][2])))]
+WEIGHT_PATTERNS = ("*.pth", "*.pt", "*.bin", "*.safetensors")  # at the top of a model directory, not to be copied along
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -73,10 +45,14 @@ def _save(path: Path, content: dict[str, Any]) -> None:
 
 
 class ModelDirectory(CheckpointProcessor):
-    """Writes what ModelScope's checkpoint hooks ask for, atomically."""
+    """Writes the files that ModelScope's checkpoint hooks ask for, atomically."""
 
     def prepare_output(self, trainer: Any, output_dir: str) -> None:
-        """Everything of a model directory but the weights: configuration, detector, card."""
+        """Write everything of a model directory but the weights: configuration, detector, card.
+
+        Raises:
+            CheckpointError: the folder cannot be written.
+        """
         try:
             self._copy(trainer, Path(output_dir), Path(trainer.model_dir))
         except OSError as error:
@@ -101,6 +77,13 @@ class ModelDirectory(CheckpointProcessor):
     def save_checkpoints(
         self, trainer: Any, checkpoint_path_prefix: str, output_dir: str, meta: Any = None, save_optimizers: bool = True
     ) -> None:
+        """Write the weights of the model directory, then the checkpoint.
+
+        After a kill between the two, a resumed run repeats the epoch and writes both again.
+
+        Raises:
+            CheckpointError: a file cannot be written.
+        """
         state = {name: value.cpu() for name, value in trainer.unwrap_module(trainer.model).state_dict().items()}
         content: dict[str, Any] = {"meta": meta, "state_dict": state}
         if save_optimizers:
@@ -108,24 +91,24 @@ class ModelDirectory(CheckpointProcessor):
             if trainer.lr_scheduler is not None:
                 content["lr_scheduler"] = trainer.lr_scheduler.state_dict()
         where = {key: meta[key] for key in ("epoch", "iter", "time")}
-        # The model first: after a kill between the two the epoch is repeated, and both are written again.
-        _save(Path(output_dir) / ModelFile.TORCH_MODEL_FILE, {"meta": where, "state_dict": state})
-        _save(Path(checkpoint_path_prefix + SUFFIX), content)
+        _save(Path(output_dir) / MODEL_WEIGHTS, {"meta": where, "state_dict": state})
+        _save(Path(checkpoint_path_prefix + CHECKPOINT_SUFFIX), content)
 
     def remove_checkpoints(self, trainer: Any, checkpoint_path_prefix: str) -> None:
-        Path(checkpoint_path_prefix + SUFFIX).unlink(missing_ok=True)
+        """Delete a checkpoint."""
+        Path(checkpoint_path_prefix + CHECKPOINT_SUFFIX).unlink(missing_ok=True)
 
 
 def _is_weights(entry: Path) -> bool:
-    return entry.is_file() and any(entry.match(pattern) for pattern in _WEIGHTS)
+    return entry.is_file() and any(entry.match(pattern) for pattern in WEIGHT_PATTERNS)
 
 
 def _holds(folder: Path, inner: Path) -> bool:
     return folder.resolve() == inner.resolve() or folder.resolve() in inner.resolve().parents
 
 
-class _Exact:
-    """What both saving hooks share: our files, and a state from which the next iteration follows."""
+class _SavesExactState:
+    """What both saving hooks share: the files of `ModelDirectory`, and a state that resumes exactly."""
 
     save_dir: Any
     output_dir: Any
@@ -139,18 +122,23 @@ class _Exact:
         return training_state(trainer)
 
     def save_evaluate_results(self, trainer: Any) -> None:
+        """Write the newest numbers beside the model."""
         text = json.dumps(trainer.metric_values)
         _write(Path(self.output_dir) / base.CheckpointHook.EVAL_RESULT_FILE, text.encode())
 
     def after_run(self, trainer: Any) -> None:
+        """Wait for uploads, where there are any."""
         if self.push_to_hub:
             base.CheckpointHook.after_run(self, trainer)
 
 
-class CheckpointHook(_Exact, base.CheckpointHook):  # type: ignore[misc]
-    """``epoch_N.pth`` (``iter_N.pth``) every ``interval`` and at the end; the newest ``max_checkpoint_num`` stay."""
+class PeriodicCheckpointHook(_SavesExactState, base.CheckpointHook):  # type: ignore[misc]
+    """``epoch_N.pth`` (``iter_N.pth``) every ``interval`` and at the end; the newest ``max_checkpoint_num`` stay.
 
-    PRIORITY = Priority.VERY_LOW  # what a checkpoint holds is what the next epoch starts with
+    Configurations name it ``CheckpointHook``.
+    """
+
+    PRIORITY = Priority.VERY_LOW  # after every hook that changes what the next epoch starts with
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -159,14 +147,17 @@ class CheckpointHook(_Exact, base.CheckpointHook):  # type: ignore[misc]
     def _remove_obsolete_checkpoints(self, trainer: Any) -> None:
         self.history_checkpoints.clear()
         if self.max_checkpoint_num is not None:
-            for file in _periodic(Path(self.save_dir))[: -self.max_checkpoint_num]:
+            for file in checkpoints_by_age(Path(self.save_dir))[: -self.max_checkpoint_num]:
                 file.unlink()
 
 
-class BestCheckpointHook(_Exact, base.BestCkptSaverHook):  # type: ignore[misc]
-    """``best_PCK.pth`` and ``output_best/``, whenever an evaluation is the best so far."""
+class BestCheckpointHook(_SavesExactState, base.BestCkptSaverHook):  # type: ignore[misc]
+    """``best_PCK.pth`` and ``output_best/``, whenever an evaluation is the best so far.
 
-    PRIORITY = 80  # after a torch scheduler's step, before CheckpointHook, whose file shall know the best
+    Configurations name it ``BestCkptSaverHook``.
+    """
+
+    PRIORITY = 80  # after a torch scheduler's step, before PeriodicCheckpointHook, whose file holds the best value
 
     def __init__(self, metric_key: str = BEST_METRIC, **options: Any) -> None:
         options = {"save_file_name": f"best_{metric_key}", **options, "max_checkpoint_num": None}
@@ -174,14 +165,19 @@ class BestCheckpointHook(_Exact, base.BestCkptSaverHook):  # type: ignore[misc]
         self._use_own_files()
 
     def after_run(self, trainer: Any) -> None:
+        """Load the best weights, where ``restore_best`` asks for it."""
         super().after_run(trainer)
         if self.restore_best:
-            path = Path(self.save_dir) / f"{self.save_file_name}{SUFFIX}"
+            path = Path(self.save_dir) / f"{self.save_file_name}{CHECKPOINT_SUFFIX}"
             load_weights(trainer.unwrap_module(trainer.model), read_state_dict(path), path)
 
 
-class LoadCheckpointHook(Hook):
-    """Go on from ``checkpoint_file`` before training starts: weights, and with ``load_all_state`` everything else."""
+class ResumeHook(Hook):
+    """Loads ``checkpoint_file`` before training starts: weights, and with ``load_all_state`` everything else.
+
+    Raises:
+        MissingFileError, CheckpointError: before training, a file that is not there or cannot be resumed from.
+    """
 
     PRIORITY = Priority.HIGH
     _should_save = False
@@ -190,6 +186,7 @@ class LoadCheckpointHook(Hook):
         self.checkpoint_file, self.load_all_state = checkpoint_file, load_all_state
 
     def before_run(self, trainer: Any) -> None:
+        """Load it."""
         path = find_checkpoint(self.checkpoint_file)
         model = trainer.unwrap_module(trainer.model)
         if not self.load_all_state:
@@ -198,11 +195,11 @@ class LoadCheckpointHook(Hook):
         content = read_checkpoint(path)
         if not isinstance(content, dict) or not {"meta", "state_dict", "optimizer"} <= set(content):
             raise CheckpointError(
-                f"{path} holds weights but no state to resume from; load_all_state=False starts anew."
+                f"{path} holds weights but no state to resume from; load_all_state=False starts anew from them."
             )
         if not isinstance(content["meta"], dict) or "rng_state" not in content["meta"]:
             raise CheckpointError(
-                f"{path} was written by another trainer, from whose state none can go on exactly; "
+                f"{path} was written by another trainer, whose runs cannot be resumed exactly; "
                 "load_all_state=False takes its weights and starts anew."
             )
         load_weights(model, content["state_dict"], path)
@@ -213,31 +210,30 @@ class LoadCheckpointHook(Hook):
             restore_training_state(trainer, content["meta"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{path} does not fit this training: {error}.") from error
-        trainer.logger.info(f"going on from {path}: epoch {trainer.epoch}, iteration {trainer.iter}")
+        trainer.logger.info(f"resuming from {path}: epoch {trainer.epoch}, iteration {trainer.iter}")
 
 
 def training_state(trainer: Any) -> dict[str, Any]:
-    """Where the run is and its random states, so that the next iteration is the one that would have followed."""
+    """Epoch, iteration, random states and the hooks' states, from which the next iteration follows exactly."""
     between_epochs = not trainer.in_epoch
-    name, keys, *numbers = np.random.get_state()  # type: ignore[misc]  # noqa: NPY002
     return {
         "epoch": trainer.epoch + 1 if between_epochs else trainer.epoch,
         "iter": trainer.iter if between_epochs else trainer.iter + 1,
         "inner_iter": 0 if between_epochs else trainer.inner_iter + 1,
         "iters_per_epoch": trainer.epoch_length,
-        "rng_state": {
-            "random": random.getstate(),
-            "numpy": (name, torch.from_numpy(np.asarray(keys, np.int64)), *numbers),
-            "cpu": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        },
+        "rng_state": capture_random_state(),
         "hooks": {type(hook).__name__: hook.state_dict() for hook in _with_state(trainer)},
         "time": time.asctime(),
     }
 
 
 def restore_training_state(trainer: Any, meta: dict[str, Any]) -> None:
-    """The inverse of `training_state`; other data or another batch size can only go on between epochs."""
+    """The inverse of `training_state`.
+
+    Raises:
+        ValueError: an epoch has another length than it had (other data or another batch size) and the state is from
+            within an epoch.
+    """
     trainer._epoch, trainer._iter, trainer._inner_iter = meta["epoch"], meta["iter"], meta["inner_iter"]
     before, now = meta["iters_per_epoch"], trainer.epoch_length
     if before != now:
@@ -245,13 +241,7 @@ def restore_training_state(trainer: Any, meta: dict[str, Any]) -> None:
             raise ValueError(f"it stopped within an epoch of {before} iterations, here an epoch has {now}")
         trainer.logger.warning(f"an epoch had {before} iterations and has {now} now: this run is not the same")
         trainer._iter = meta["epoch"] * now
-    states = meta["rng_state"]
-    random.setstate(states["random"])
-    name, keys, *numbers = states["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *numbers))  # noqa: NPY002
-    torch.set_rng_state(states["cpu"])
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    restore_random_state(meta["rng_state"])
     for hook in _with_state(trainer):
         if type(hook).__name__ in meta["hooks"]:
             hook.load_state_dict(meta["hooks"][type(hook).__name__])

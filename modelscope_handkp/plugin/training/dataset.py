@@ -1,4 +1,4 @@
-"""`HandCocoWholeBodyDataset` as the configuration's ``dataset.train`` and ``dataset.val`` blocks name it."""
+"""`HandCocoWholeBodyDataset`, as the configuration's ``dataset.train`` and ``dataset.val`` name it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,34 +7,36 @@ from typing import Any
 import numpy as np
 from modelscope.msdatasets.dataset_cls.custom_datasets.builder import CUSTOM_DATASETS
 
-from ...data import coco_wholebody as dataset
+from ...data.dataset import HandDataset
 from ...errors import ConfigError, MissingFileError
 from ...model_dir.config import plain, require
 from ...model_dir.hub import HUB_ID
-from ...pose.transforms import build_transforms
+from ...pose.transforms import Sample, build_transforms
 from .. import names
 
 DATA_ROOT = "${data_root}"  # stands for the folder that a split was unpacked to
 DATA_SOURCE = "HandCocoPoseTopDownSource"
-SHIFT = "TopDownRandomShiftBboxCenter"  # EasyCV's training reader shifts by itself, no configuration names it
+SHIFT = "TopDownRandomShiftBboxCenter"  # EasyCV's training reader shifts by itself; no configuration names it
+GROUND_TRUTH = ("joints_3d", "joints_3d_visible", "bbox", "is_left")
 
 
 @CUSTOM_DATASETS.register_module(names.TASK, module_name=names.DATASET, force=True)
-class HandCocoWholeBodyDataset(dataset.HandCocoWholeBodyDataset):
-    """Hands of a COCO-WholeBody split, through the configured transforms.
+class HandCocoWholeBodyDataset(HandDataset):
+    """The hands of a split of a COCO-WholeBody data set, through the configured transforms.
 
-    Each item is what ``pipeline`` collects; its ``img_metas`` also hold ``ground_truth`` (``joints_3d``,
-    ``joints_3d_visible``, ``bbox`` in picture pixels), which `EasyCVMetric` judges by.
+    Each item is what ``pipeline`` collects; its ``img_metas`` also hold ``ground_truth``, against which `EasyCVMetric`
+    evaluates: ``joints_3d``, ``joints_3d_visible`` and ``bbox`` in image pixels, and ``is_left``, all of the image as
+    annotated, before any flip.
 
     Args:
         data_source: ``ann_file``, ``img_prefix``, ``data_cfg``, ``test_mode`` (no random shift of the crop) and
             ``on_bad_image`` ("raise" or "skip").
         pipeline: the transforms, in order.
         split_config: ``{split: folder}``, as `MsDataset` passes it; the folder replaces ``${data_root}``.
-        seed: of the random transforms. mode, preprocessor and further keys of ModelScope are left unused.
+        seed: of the random transforms. ``mode``, ``preprocessor`` and further keys of ModelScope are not used.
     Raises:
         ConfigError: a missing key or an unknown data source, named; no folder for ``${data_root}``.
-        MissingFileError, DatasetError: as the core's `HandCocoWholeBodyDataset`.
+        MissingFileError, DatasetError: as `HandDataset`.
     """
 
     def __init__(
@@ -57,22 +59,23 @@ class HandCocoWholeBodyDataset(dataset.HandCocoWholeBodyDataset):
         super().__init__(
             ann_file=require(source, "ann_file"),
             img_prefix=require(source, "img_prefix"),
-            transform=_Collected(chain),
+            transform=TransformsWithTruth(chain),
             data_cfg=source.get("data_cfg"),
             on_bad_image=source.get("on_bad_image", "raise"),
             seed=seed,
         )
 
 
-class _Collected:
-    """The chain of transforms, and the ground truth as it was before them."""
+class TransformsWithTruth:
+    """A chain of transforms that also keeps the ground truth as it was before them, in ``img_metas``."""
 
     def __init__(self, chain: list[dict[str, Any]]) -> None:
         self._run = build_transforms(chain)
 
-    def __call__(self, sample: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """The transformed sample."""
         item = self._run(sample, rng)
-        truth = {key: sample[key] for key in ("joints_3d", "joints_3d_visible", "bbox")}
+        truth = {key: sample[key] for key in GROUND_TRUTH}
         metas = {"image_file": sample["image_file"], "image_id": sample["image_id"], **item.get("img_metas", {})}
         return {**item, "img_metas": {**metas, "bbox_id": sample["bbox_id"], "ground_truth": truth}}
 
@@ -84,7 +87,7 @@ def _with_data_root(source: dict[str, Any], split_config: Mapping[str, Any] | No
         return source
     if not split_config:
         raise ConfigError(
-            f"data_source.{named[0]} is {source[named[0]]!r} and there is no folder to put for {DATA_ROOT}: pass a "
+            f"data_source.{named[0]} is {source[named[0]]!r} and no folder is given for {DATA_ROOT}: pass a "
             "MsDataset, or set the path itself (cfg_options, 'dataset.train.data_source.ann_file')."
         )
     root = next(iter(split_config.values()))
@@ -94,9 +97,13 @@ def _with_data_root(source: dict[str, Any], split_config: Mapping[str, Any] | No
     return {**source, **{key: source[key].replace(DATA_ROOT, root) for key in named}}
 
 
-def open_dataset(source: str, split: str, block: Mapping[str, Any]) -> Any:
-    """The hands of a folder, or of a split of a hub data set ``namespace/name``, as a configuration's block says.
+def open_dataset(source: str, split: str, config: Mapping[str, Any]) -> HandCocoWholeBodyDataset:
+    """The hands of a folder or of a data set on the hub.
 
+    Args:
+        source: a folder of COCO-WholeBody's layout, or ``namespace/name`` on the hub.
+        split: of the data set on the hub.
+        config: the configuration's ``dataset.train`` or ``dataset.val``.
     Raises:
         MissingFileError: neither a folder nor such a name. Otherwise as `HandCocoWholeBodyDataset`.
     """
@@ -110,5 +117,5 @@ def open_dataset(source: str, split: str, block: Mapping[str, Any]) -> Any:
         folder = next(
             iter(MsDataset.load(name, namespace=namespace, split=split).config_kwargs["split_config"].values())
         )
-    given = {key: value for key, value in block.items() if key != "type"}
+    given = {key: value for key, value in config.items() if key != "type"}
     return HandCocoWholeBodyDataset(**given, split_config={split: folder})

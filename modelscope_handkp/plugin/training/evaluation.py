@@ -1,4 +1,4 @@
-"""Judging and predicting with the trainer: each sample once, whatever the number of processes."""
+"""Evaluation and prediction with the trainer: each sample once, whatever the number of processes."""
 
 import json
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from modelscope.utils.data_utils import to_device
 from modelscope.utils.torch_utils import is_master
 from tqdm import tqdm
 
-from ...data.coco_wholebody import read_image
 from ...errors import ConfigError, DatasetError
 from ...files import write_atomically
 from ...geometry.boxes import xywh_to_xyxy
 from ...hands import Hands
 from ...model_dir.checkpoint import load_weights, read_state_dict
 from ...results.draw import draw_hands
+from ...sources.images import load_image
 from ...training.distributed import merge_everywhere, share_buffers
-from .checkpoints import find_checkpoint
+from ...training.work_dir import find_checkpoint
 from .metric import Predictions
 
-EXAMPLES = 4  # pictures for TensorBoard at each evaluation
+EXAMPLES = 4  # images for TensorBoard at each evaluation
 
 
 class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
@@ -35,8 +35,12 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
         """PCK, AUC, EPE, NME and their details on ``eval_dataset``.
 
         Args:
-            checkpoint_path: weights to judge instead of the present ones: a file, or a model or work directory.
+            checkpoint_path: weights to evaluate instead of the present ones: a file, or a model or work directory.
             saving_fn: called with (inputs, outputs) of each batch.
+        Returns:
+            the numbers of the configured metrics, such as those of `EasyCVMetric.evaluate`.
+        Raises:
+            ConfigError: no eval_dataset. DatasetError: it is empty. MissingFileError, CheckpointError: the checkpoint.
         """
         if self.eval_dataset is None:
             raise ConfigError("there is nothing to evaluate on: pass eval_dataset.")
@@ -54,8 +58,9 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
         """Predict a data set (None: ``eval_dataset``).
 
         Args:
-            saving_fn: a path: the predictions go there as COCO-style JSON (`Predictions.to_coco`). A callable: it gets
-                (inputs, outputs) of each batch.
+            saving_fn: a path to which the predictions are written as COCO results (`Predictions.to_coco`), or a
+                callable that gets (inputs, outputs) of each batch.
+            checkpoint_path: as in `evaluate`. strict: not used.
         Raises:
             ConfigError: no data set, or no saving_fn. OSError: the folder of that path cannot be made.
         """
@@ -73,14 +78,19 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
             write_atomically(saving_fn, json.dumps(collector.to_coco()).encode())
 
     def evaluation_step(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The model's output for one batch, in float32 also after mixed precision, as the saved weights give it."""
         model = self.unwrap_module(self.model).eval()
-        with torch.no_grad():  # in float32 also after mixed precision: the numbers are those of the saved weights
-            answer: Mapping[str, Any] = model(**data)
-        self._example = data, answer
-        return answer
+        with torch.no_grad():
+            outputs: Mapping[str, Any] = model(**data)
+        self._example = data, outputs
+        return outputs
 
     def evaluation_loop(self, data_loader: Any, metric_classes: list[Any]) -> dict[str, Any]:
-        """Every sample once, whatever the number of processes; each process has the numbers of all."""
+        """Evaluate every sample once, whatever the number of processes; each process returns the numbers of all.
+
+        Raises:
+            DatasetError: the data set is empty.
+        """
         if is_empty(data_loader.dataset):
             raise DatasetError("the evaluation data set is empty.")
         self.invoke_hook(TrainerStages.before_val)
@@ -95,18 +105,19 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
         return {name: value for metric in metric_classes for name, value in metric.evaluate().items()}
 
     def example_images(self) -> dict[str, Any] | None:
-        """Some of the last evaluated hands drawn on their pictures, for TensorBoard: ``images`` RGB, ``filenames``.
+        """The first hands of the last evaluated batch, drawn on their images, for TensorBoard.
 
-        None if the data set does not say ``image_file``.
+        Returns:
+            ``images``, (H, W, 3) RGB, and ``filenames``; None if the samples have no ``image_file``.
         """
-        data, answer = self._example
+        data, outputs = self._example
         if any("image_file" not in meta for meta in data["img_metas"]):
             return None
         images, filenames = [], []
-        for meta, keypoints in list(zip(data["img_metas"], np.asarray(answer["keypoints"])))[:EXAMPLES]:
+        for meta, keypoints in list(zip(data["img_metas"], np.asarray(outputs["keypoints"])))[:EXAMPLES]:
             box, score = xywh_to_xyxy(meta["ground_truth"]["bbox"]), keypoints[:, 2].mean()
-            hand = Hands(keypoints[None], box[None], np.array([score], np.float32))
-            images.append(draw_hands(read_image(meta["image_file"])[..., ::-1], hand)[..., ::-1].copy())
+            hand = Hands(keypoints=keypoints[None], boxes=box[None], scores=np.array([score], np.float32))
+            images.append(draw_hands(load_image(meta["image_file"]), hand)[..., ::-1].copy())
             filenames.append(f"{Path(meta['image_file']).name}_{meta['bbox_id']}")
         return {"images": images, "filenames": filenames}
 
@@ -117,5 +128,5 @@ class EvaluatingTrainer(EpochBasedTrainer):  # type: ignore[misc]
 
 
 def is_empty(dataset: Any) -> bool:
-    """A data set that is known to have no sample; one without a length is not."""
+    """Whether a data set is known to have no sample; False for one without a length."""
     return hasattr(dataset, "__len__") and len(dataset) == 0

@@ -12,12 +12,12 @@ from modelscope.outputs import OutputKeys
 from ...data import metrics
 from ...errors import ConfigError, DatasetError
 from ...model_dir.config import plain
+from ...results.coco import coco_entry
 from ...skeleton import KEYPOINT_NAMES
 from .. import names
 
 EVALUATOR = "KeyPointEvaluator"
 METRIC_NAMES = ("PCK", "AUC", "EPE", "NME")
-HAND_CATEGORY = 1  # category_id in exported predictions
 TRUTH_KEYS = ("joints_3d", "joints_3d_visible", "bbox")
 
 
@@ -29,7 +29,14 @@ class Predictions(Metric):
         self.samples: dict[tuple[str, int], dict[str, Any]] = {}
 
     def add(self, outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Take a batch: ``outputs["keypoints"]`` (N, 21, 3), ``inputs["img_metas"]`` N dicts with ``bbox_id``."""
+        """Add a batch.
+
+        Args:
+            outputs: ``keypoints`` (N, 21, 3): x, y in image pixels and score.
+            inputs: ``img_metas``, N dicts with ``bbox_id`` and perhaps ``image_file``, ``image_id``, ``ground_truth``.
+        Raises:
+            DatasetError: a sample without ``bbox_id``.
+        """
         metas = inputs.get("img_metas")
         if not isinstance(metas, (list, tuple)) or any("bbox_id" not in meta for meta in metas):
             raise DatasetError("each evaluated sample needs img_metas with a bbox_id, its number in the data set.")
@@ -38,38 +45,41 @@ class Predictions(Metric):
             self.samples[str(meta.get("image_file")), int(meta["bbox_id"])] = sample
 
     def evaluate(self) -> dict[str, Any]:
+        """No numbers: this class only collects."""
         return {}
 
     def merge(self, other: "Predictions") -> None:
-        """Take over what another process has seen; a sample that both have counts once."""
+        """Add what another process has seen; a sample that both have counts once."""
         self.samples.update(other.samples)
 
     def to_coco(self) -> list[dict[str, Any]]:
-        """COCO-style results: ``image_id``, ``category_id``, ``bbox_id``, ``bbox`` xywh, ``keypoints`` (63 numbers x,
-        y, score), ``score`` (their mean), ready for JSON."""
+        """COCO results in the order of ``bbox_id``: `coco_entry` and ``bbox_id``.
+
+        ``score`` is the mean of the keypoints' scores; ``bbox`` and ``is_left`` are those of the ground truth.
+        """
         entries = []
         for (_, bbox_id), sample in self._ordered():
-            entry = {"image_id": sample["image_id"], "category_id": HAND_CATEGORY, "bbox_id": bbox_id}
-            if sample["ground_truth"] is not None:
-                entry["bbox"] = [float(value) for value in sample["ground_truth"]["bbox"]]
-            keypoints = sample["keypoints"]
-            entry["keypoints"] = [round(float(value), 4) for value in keypoints.ravel()]
-            entries.append({**entry, "score": float(keypoints[:, 2].mean())})
+            truth, keypoints = sample["ground_truth"] or {}, sample["keypoints"]
+            entry = coco_entry(
+                sample["image_id"], keypoints, keypoints[:, 2].mean(), truth.get("bbox"), truth.get("is_left")
+            )
+            entries.append({**entry, "bbox_id": bbox_id})
         return entries
 
     def _ordered(self) -> list[tuple[tuple[str, int], dict[str, Any]]]:
         return sorted(self.samples.items(), key=lambda item: (item[0][1], item[0][0]))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "trainer": None}  # what one process sends to another
+        return {**self.__dict__, "trainer": None}  # processes send each other their samples, not their trainers
 
 
 @METRICS.register_module(names.DEFAULT_GROUP, module_name=names.METRIC, force=True)
 class EasyCVMetric(Predictions):
-    """PCK, AUC, EPE, NME; PCK of each joint and by hand size (`metrics.evaluate`).
+    """PCK, AUC, EPE, NME; PCK of each joint and by hand size (`metrics.evaluate_keypoints`).
 
     Args:
         evaluators: one ``{"type": "KeyPointEvaluator", "metric_names": [...], "pck_thr": 0.2, "auc_nor": 30}``.
+        trainer: as ModelScope passes it.
     Raises:
         ConfigError: another evaluator, or a metric that is not known, named.
     """
@@ -88,9 +98,11 @@ class EasyCVMetric(Predictions):
             raise ConfigError(f"{EVALUATOR} does not know the metrics {unknown}; known are {list(METRIC_NAMES)}.")
 
     def evaluate(self) -> dict[str, Any]:
-        """The chosen numbers, ``PCK_wrist`` ... ``PCK_pinky_finger4``, ``PCK_small/medium/large`` and ``hands``; what
-        has no sample is left out.
+        """The numbers of the samples seen so far.
 
+        Returns:
+            those of ``metric_names``, ``PCK_wrist`` ... ``PCK_pinky_finger4``, ``PCK_small/medium/large`` and
+            ``hands``; a keypoint or size without a sample is left out.
         Raises:
             DatasetError: no sample was added, or one came without ground truth.
         """
@@ -102,7 +114,7 @@ class EasyCVMetric(Predictions):
             raise DatasetError(f"each evaluated sample needs {TRUTH_KEYS} in img_metas['ground_truth'].")
         joints, visible, boxes = (np.stack([truth[key] for truth in truths]) for key in TRUTH_KEYS)
         predictions = np.stack([sample["keypoints"] for sample in samples])
-        result = metrics.evaluate(predictions, joints, visible, boxes, self.pck_threshold, self.auc_range)
+        result = metrics.evaluate_keypoints(predictions, joints, visible, boxes, self.pck_threshold, self.auc_range)
         chosen = {name: result[name] for name in self.metric_names}
         per_joint = {f"PCK_{name}": float(value) for name, value in zip(KEYPOINT_NAMES, result["PCK_joints"])}
         per_size = {f"PCK_{name}": result[f"PCK_{name}"] for name in metrics.SIZE_LIMITS}

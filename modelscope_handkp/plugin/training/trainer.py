@@ -1,6 +1,5 @@
 """The trainer that the model card builds: ``build_trainer(Trainers.easycv, dict(model=..., train_dataset=...))``."""
 
-import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,19 +17,21 @@ from modelscope.utils.torch_utils import get_dist_info
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ...data.coco_wholebody import collate
+from ...data.dataset import collate
 from ...data.metrics import heatmap_accuracy
-from ...errors import ConfigError, DatasetError, InputError
+from ...errors import ConfigError, DatasetError
 from ...model_dir.config import plain, require
 from ...training.distributed import mean_over_processes, to_parallel
-from ...training.loading import EpochHook, build_loader
+from ...training.loading import build_loader
 from ...training.schedule import Schedule
+from ...training.work_dir import find_checkpoint
 from .. import names
-from .checkpoints import BEST_METRIC, BestCheckpointHook, LoadCheckpointHook, find_checkpoint
+from . import run_config
+from .checkpoints import BEST_METRIC, BestCheckpointHook, ResumeHook
 from .evaluation import EvaluatingTrainer, is_empty
-from .hooks import ACCURACY, LrUpdaterHook, MixedPrecisionHook, ProgressHook, build_hook
-
-DEFAULT_WORK_DIR = "./work_dir"
+from .hooks import build_hook
+from .log_hooks import ACCURACY, ProgressHook
+from .loop_hooks import EpochHook, LrUpdaterHook, MixedPrecisionHook
 
 
 @TRAINERS.register_module(module_name=names.TRAINER, force=True)
@@ -43,7 +44,7 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         train_dataset, eval_dataset: `MsDataset`, or any torch data set whose items hold ``img``, ``target``,
             ``target_weight`` (training) and ``img_metas`` with ``center``, ``scale``, ``bbox_id`` and ``ground_truth``
             (evaluation). None: no training, no evaluation.
-        work_dir: where checkpoints and logs go; `DEFAULT_WORK_DIR` if neither it nor the configuration says.
+        work_dir: where checkpoints and logs are written; None takes the configuration's, else "work_dir".
         cfg_options: dotted keys over the configuration, such as ``{"train.max_epochs": 210}``.
         launcher: "pytorch" under torchrun. use_fp16: mixed precision, float16 on a GPU and bfloat16 on the CPU; also
             the configuration's ``train.use_fp16``.
@@ -65,7 +66,7 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         self._wanted_work_dir = work_dir
         self._cfg_options = kwargs.get("cfg_options") or {}
         self._has_optimizers = False
-        self.in_epoch = False  # kept by EpochHook: are we between two iterations or between two epochs
+        self.in_epoch = False  # whether training is within an epoch or between two; EpochHook keeps it
         kwargs.setdefault("data_collator", collate)
         if self._given_model is not None:
             model = None  # ModelScope would ask the hub whether its directory is the latest
@@ -74,43 +75,39 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         for hook in (EpochHook(), ProgressHook()):
             self.register_hook(hook)
         # built here once, so that a metric that is not known is an error now and not after the first epoch
-        judges = [build_metric(block) for block in self.metrics] if self.eval_dataset is not None else []
-        has_best = any(BEST_METRIC in getattr(judge, "metric_names", ()) for judge in judges)
+        metrics = [build_metric(block) for block in self.metrics] if self.eval_dataset is not None else []
+        has_best = any(BEST_METRIC in getattr(metric, "metric_names", ()) for metric in metrics)
         if has_best and self.get_hook(EvaluationHook) and not self.get_hook(BestCheckpointHook):
             self.register_hook(BestCheckpointHook(BEST_METRIC))
 
-    # what is read
+    # configuration, model and data
 
     def get_or_download_model_dir(self, model: str, model_revision: Any = None, third_party: Any = None) -> str:
-        """A directory is taken as it is, without asking a hub; anything else is a model id."""
+        """A directory as it is, without asking a hub; anything else is a model id."""
         if Path(model).is_dir():
             return model
         model_dir: str = super().get_or_download_model_dir(model, model_revision, third_party)
         return model_dir
 
     def build_model(self) -> nn.Module:
+        """The model that was passed, else that of the model directory."""
         model: nn.Module = super().build_model() if self._given_model is None else self._given_model
         return model
 
     def rebuild_config(self, cfg: Any) -> Any:
-        """Plain lists for jsonplus tuples, and a work_dir that can be written."""
-        cfg = super().rebuild_config(cfg)
-        cfg._cfg_dict.update(plain(cfg._cfg_dict.to_dict()))
-        options = cfg.safe_get("train.optimizer.options") or {}
-        for key in [key for key, value in options.items() if value is None]:
-            del options[key]  # over "grad_clip": null cfg_options could not put a block
-        cfg.merge_from_dict(self._cfg_options)  # ModelScope does so later, when work_dir is made
-        work_dir = self._wanted_work_dir or cfg.safe_get("train.work_dir") or DEFAULT_WORK_DIR
-        cfg.merge_from_dict({"train.work_dir": work_dir})
-        _check_writable(Path(work_dir))
-        return cfg
+        """The configuration through `run_config.prepare_config`."""
+        return run_config.prepare_config(super().rebuild_config(cfg), self._wanted_work_dir, self._cfg_options)
+
+    def published_config(self) -> dict[str, Any]:
+        """The configuration of the trained model (`run_config.published_config`)."""
+        return run_config.published_config(self.cfg)
 
     def build_preprocessor(self) -> tuple[None, None]:
         """None: the data set's own transforms prepare the samples."""
         return None, None
 
     def build_dataset(self, datasets: Any, model_cfg: Any, mode: str, preprocessor: Any = None, **kwargs: Any) -> Any:
-        """Errors of a data set are raised, with their own type; ModelScope prints them and goes on."""
+        """The data set that is trained or evaluated on; its errors are raised, where ModelScope only prints them."""
         if datasets is None:
             built = self.build_dataset_from_cfg(model_cfg=model_cfg, mode=mode, preprocessor=preprocessor)
         elif isinstance(datasets, MsDataset):
@@ -129,25 +126,19 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         return built
 
     def register_hook_from_cfg(self, hook_cfg: list[Mapping[str, Any]]) -> list[Any]:
-        """Hooks by EasyCV's and ModelScope's names; an unknown one is refused by name."""
+        """Register hooks by EasyCV's and ModelScope's names.
+
+        Raises:
+            ConfigError: an unknown name, or options that a hook does not take.
+        """
         hooks = [build_hook(config) for config in hook_cfg]
         for hook in hooks:
             self.register_hook(hook)
         return hooks
 
     def get_hook(self, cls: type) -> list[Any]:
-        """Hooks of that class or of one derived from it."""
+        """The registered hooks of class ``cls`` or of one derived from it."""
         return [hook for hook in self.hooks if isinstance(hook, cls)]
-
-    def published_config(self) -> dict[str, Any]:
-        """The configuration of the trained model: as trained, this package as its plugin, no paths of this machine."""
-        config: dict[str, Any] = plain(self.cfg._cfg_dict.to_dict())
-        config["plugins"] = sorted({*config.get("plugins", []), names.DISTRIBUTION})
-        config["train"]["work_dir"] = None
-        config["train"]["hooks"] = [hook for hook in config["train"].get("hooks", []) if hook.get("type") != "DDPHook"]
-        for block in ("logging", "checkpoint"):
-            _without_paths(config["train"].get(block))
-        return config
 
     # training
 
@@ -170,11 +161,11 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         """Train to ``max_epochs``.
 
         Args:
-            checkpoint_path: go on from ``epoch_N.pth``, exactly; a work_dir means its newest checkpoint.
+            checkpoint_path: resume exactly from ``epoch_N.pth``, or from the newest checkpoint of a work directory.
             load_all_state: False takes only the weights and starts at epoch 0.
         Raises:
-            ConfigError: no train_dataset, or less than one epoch. MissingFileError, CheckpointError: a checkpoint that
-            is not there, cannot be gone on from, or cannot be written.
+            ConfigError: no train_dataset, or less than one epoch.
+            MissingFileError, CheckpointError: a checkpoint is not there, cannot be resumed from, or cannot be written.
         """
         if self.train_dataset is None:
             raise ConfigError("there is nothing to train on: pass train_dataset.")
@@ -183,14 +174,19 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         super().train(checkpoint_path, load_all_state, *args, **kwargs)
 
     def set_checkpoint_file_to_hook(self, checkpoint_path: Any, load_all_state: bool, strict: bool) -> None:
-        for hook in self.get_hook(LoadCheckpointHook):
+        """Resume from ``checkpoint_path`` when training starts; a missing file is an error before that."""
+        for hook in self.get_hook(ResumeHook):
             self._hooks.remove(hook)
         if checkpoint_path is not None:
-            find_checkpoint(checkpoint_path)  # an error before anything is written
-            self.register_hook(LoadCheckpointHook(checkpoint_path, load_all_state))
+            find_checkpoint(checkpoint_path)
+            self.register_hook(ResumeHook(checkpoint_path, load_all_state))
 
     def create_optimizer_and_scheduler(self) -> tuple[Any, Any, dict[str, Any], dict[str, Any]]:
-        """The configured optimizer; a scheduler only from a torch-style block, mmcv's becomes a `LrUpdaterHook`."""
+        """The configured optimizer; a scheduler only from a torch-style block, mmcv's becomes a `LrUpdaterHook`.
+
+        Raises:
+            ConfigError: no optimizer, or an optimizer or schedule that cannot be built.
+        """
         optimizer, scheduler = self.optimizers
         train = plain(self.cfg.train.to_dict())
         optimizer_block, schedule_block = dict(train.get("optimizer") or {}), dict(train.get("lr_scheduler") or {})
@@ -211,7 +207,7 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         return optimizer, scheduler, optimizer_options, schedule_options
 
     def register_optimizers_hook(self) -> None:
-        """The hooks that step, once; ModelScope adds them again at every train()."""
+        """Register the hooks that step, once; ModelScope calls this at every train()."""
         if self._has_optimizers:
             return
         _, scheduler, optimizer_options, schedule_options = self.create_optimizer_and_scheduler()
@@ -223,21 +219,28 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         self._has_optimizers = True
 
     def to_parallel(self, model: nn.Module) -> nn.Module:
+        """``model`` with its gradients averaged over the processes."""
         return to_parallel(model, self.device)
 
     def train_step(self, model: nn.Module, inputs: Mapping[str, Any]) -> None:
-        """One forward; the optimizer's hook goes backward. The loss shown is the mean over the processes."""
+        """The forward pass of one batch, after which the optimizer's hook runs the backward pass.
+
+        The logged loss is the mean over the processes.
+
+        Raises:
+            ConfigError: a model that does not return a loss.
+        """
         model.train()
         self._mode = ModeKeys.TRAIN
         with self._autocast():
             outputs = model(**inputs)
         if not isinstance(outputs, Mapping) or "loss" not in outputs:
-            raise ConfigError("in training the model must answer a dict with 'loss'.")
+            raise ConfigError("in training the model must return a dict with 'loss'.")
         self.train_outputs = dict(outputs)
-        seen = {"loss": mean_over_processes(outputs["loss"]).item()}
+        logged = {"loss": mean_over_processes(outputs["loss"]).item()}
         if "heatmaps" in outputs:
-            seen[ACCURACY] = heatmap_accuracy(outputs["heatmaps"], inputs["target"], inputs["target_weight"])
-        self.log_buffer.update(seen)
+            logged[ACCURACY] = heatmap_accuracy(outputs["heatmaps"], inputs["target"], inputs["target_weight"])
+        self.log_buffer.update(logged)
 
     def _autocast(self) -> Any:
         if not self.use_fp16:
@@ -248,19 +251,30 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
     # data loaders
 
     def get_train_dataloader(self) -> DataLoader[Any]:
+        """The loader of the training data set.
+
+        Raises:
+            DatasetError: it is empty. ConfigError: ``train.dataloader`` has options that cannot be used.
+        """
         if is_empty(self.train_dataset):
             raise DatasetError("the training data set is empty.")
         return self._loader(self.train_dataset, "train", ConfigKeys.train, self.train_data_collator, True)
 
     def get_eval_data_loader(self) -> DataLoader[Any]:
+        """The loader of the evaluation data set; raises as `get_predict_dataloader`."""
         return self._loader(self.eval_dataset, "evaluation", ConfigKeys.val, self.eval_data_collator, False)
 
     def get_predict_dataloader(self, predict_datasets: Any) -> DataLoader[Any]:
+        """The loader of a data set to predict.
+
+        Raises:
+            ConfigError: ``evaluation.dataloader`` has options that cannot be used.
+        """
         dataset = self.build_dataset(predict_datasets, self.cfg, ModeKeys.EVAL, self.eval_preprocessor)
         return self._loader(dataset, "evaluation", ConfigKeys.val, self.eval_data_collator, False)
 
-    def _loader(self, dataset: Any, block: str, kind: str, collator: Any, training: bool) -> DataLoader[Any]:
-        options = plain(self.cfg.safe_get(f"{block}.dataloader") or {})
+    def _loader(self, dataset: Any, section: str, kind: str, collator: Any, training: bool) -> DataLoader[Any]:
+        options = plain(self.cfg.safe_get(f"{section}.dataloader") or {})
         samplers = self._samplers.get(kind) if isinstance(self._samplers, dict) else self._samplers
         rank, world = get_dist_info(self.dp_group) if self._dist else (0, 1)
         options = {"batch_size_per_gpu": 32, "workers_per_gpu": 0, "shuffle": training, **options}
@@ -268,23 +282,4 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         try:
             return build_loader(dataset, seed=self._seed, **more, **options)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{block}.dataloader {options} cannot be used: {error}.") from error
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable.{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"work_dir {folder} cannot be written: {error.strerror or error}.") from error
-
-
-def _without_paths(block: Any) -> None:
-    """Take ``save_dir`` and ``out_dir`` out of a block and its inner ones."""
-    if isinstance(block, dict):
-        for key in ("save_dir", "out_dir", "output_dir"):
-            block.pop(key, None)
-        for inner in block.values():
-            _without_paths(inner)
+            raise ConfigError(f"{section}.dataloader {options} cannot be used: {error}.") from error

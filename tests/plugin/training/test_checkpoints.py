@@ -12,7 +12,9 @@ import torch
 from small import HOOKS, assert_equal_weights, narrow_dir, weights
 
 from modelscope_handkp.errors import CheckpointError, MissingFileError
+from modelscope_handkp.model_dir.checkpoint import read_checkpoint, read_state_dict
 from modelscope_handkp.plugin.training import checkpoints
+from modelscope_handkp.training.work_dir import find_checkpoint
 
 pytest.importorskip("modelscope.trainers")
 
@@ -31,7 +33,7 @@ def test_two_and_resume_and_two_is_four(build: Trained, tmp_path: Path, workers:
     second.train(checkpoint_path=str(tmp_path / "work" / "epoch_2.pth"))
     assert_equal_weights(weights(through), weights(second))
     assert (second.epoch, second.iter) == (4, 8)
-    a, b = (checkpoints.read_checkpoint(tmp_path / name / "epoch_4.pth") for name in ("through", "work"))
+    a, b = (read_checkpoint(tmp_path / name / "epoch_4.pth") for name in ("through", "work"))
     assert a["optimizer"]["param_groups"] == b["optimizer"]["param_groups"]
     assert all(
         torch.equal(a["optimizer"]["state"][i]["exp_avg"], b["optimizer"]["state"][i]["exp_avg"]) for i in range(9)
@@ -114,14 +116,14 @@ def test_a_new_run_in_an_old_work_dir_keeps_its_own_checkpoints(build: Trained, 
     build({"train.hooks": hooks, "train.max_epochs": 2}).train()
     build({"train.hooks": hooks, "train.max_epochs": 1}).train()
     assert [file.name for file in (tmp_path / "work").glob("epoch_*")] == ["epoch_1.pth"]
-    assert checkpoints.find_checkpoint(tmp_path / "work").name == "epoch_1.pth"
+    assert find_checkpoint(tmp_path / "work").name == "epoch_1.pth"
 
 
 def test_the_best_weights_are_restored_if_asked(build: Trained, tmp_path: Path) -> None:
     best = {"type": "BestCkptSaverHook", "metric_key": "EPE", "rule": "max", "restore_best": True}
     trainer = build({"train.hooks": [*HOOKS, best], "train.max_epochs": 3, "train.optimizer.lr": 0.01})
     trainer.train()
-    assert_equal_weights(weights(trainer), checkpoints.read_state_dict(tmp_path / "work" / "best_EPE.pth"))
+    assert_equal_weights(weights(trainer), read_state_dict(tmp_path / "work" / "best_EPE.pth"))
 
 
 def test_full_disk_leaves_the_last_checkpoint_whole(
@@ -178,7 +180,7 @@ def test_a_kill_between_the_files_of_the_last_epoch_leaves_no_old_output(
     monkeypatch.undo()
     resumed = build()
     resumed.train(checkpoint_path=str(tmp_path / "work"))
-    output = checkpoints.read_state_dict(tmp_path / "work" / "output" / "pytorch_model.pt")
+    output = read_state_dict(tmp_path / "work" / "output" / "pytorch_model.pt")
     assert_equal_weights(output, weights(resumed))
 
 

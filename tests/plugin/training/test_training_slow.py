@@ -15,7 +15,7 @@ pytest.importorskip("modelscope")
 pytestmark = pytest.mark.slow
 
 TRAIN_ONCE = Path(__file__).parent / "train_once.py"
-ROOT = TRAIN_ONCE.parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_two_processes_agree_and_count_each_sample_once(places: tuple[Path, Path
 def test_a_narrow_network_learns_32_hands_by_heart(tmp_path: Path) -> None:
     from modelscope.trainers import build_trainer
 
-    model_dir, folder = narrow_dir(tmp_path / "model"), hands_dataset(tmp_path / "data", train=32)
+    model_dir, folder = narrow_dir(tmp_path / "model", branches=4), hands_dataset(tmp_path / "data", train=32)
     train_set, _ = datasets(folder, model_dir, augment=False)
     assert len(train_set) == 32
     options = {

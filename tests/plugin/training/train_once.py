@@ -22,7 +22,7 @@ from small import datasets
 
 import modelscope_handkp  # noqa: F401
 from modelscope_handkp.model_dir.checkpoint import read_checkpoint
-from modelscope_handkp.plugin import trainer as _trainer  # noqa: F401  (imported before the fork)
+from modelscope_handkp.plugin.training import trainer as _trainer  # noqa: F401  imported before the fork
 
 MOST_STEPS = 8  # iterations before a kill; an epoch has three
 

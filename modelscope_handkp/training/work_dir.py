@@ -1,0 +1,39 @@
+"""The work directory of a training run: where its checkpoints are, and which is the newest."""
+
+import re
+from pathlib import Path
+
+from ..errors import MissingFileError
+
+DEFAULT_WORK_DIR = "work_dir"
+CHECKPOINT_SUFFIX = ".pth"
+MODEL_WEIGHTS = "pytorch_model.pt"  # of a model directory
+_CHECKPOINT = re.compile(r"(epoch|iter)_(\d+)\.pth")
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint file that ``path`` names.
+
+    Args:
+        path: a file, with or without ``.pth``; or a folder: its newest ``epoch_N.pth`` or ``iter_N.pth``, else its
+            ``pytorch_model.pt``.
+    Raises:
+        MissingFileError: there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [path / MODEL_WEIGHTS, *checkpoints_by_age(path)][-1]
+    else:
+        found = path if path.is_file() else path.with_name(path.name + CHECKPOINT_SUFFIX)
+    if not found.is_file():
+        raise MissingFileError(f"there is no checkpoint at {path}.")
+    return found
+
+
+def checkpoints_by_age(folder: Path) -> list[Path]:
+    """The ``epoch_N.pth`` and ``iter_N.pth`` of ``folder``, the newest last.
+
+    The time of writing counts before the number, since a new run may start in the folder of an older and longer one.
+    """
+    found = [(file, match) for file in folder.iterdir() if (match := _CHECKPOINT.fullmatch(file.name))]
+    return [file for file, match in sorted(found, key=lambda pair: (pair[0].stat().st_mtime_ns, int(pair[1][2])))]
