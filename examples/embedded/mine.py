@@ -25,7 +25,7 @@ from modelscope_handkp.estimator import build_own_detector
 from modelscope_handkp.geometry.affine import crop_matrix
 from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
 from modelscope_handkp.model_dir.config import read_configuration
-from modelscope_handkp.synthetic.scene import to_bgr
+from modelscope_handkp.synthetic import to_bgr
 
 TOUCHED = 0.05  # IoU with a hand from which a box is not false but loose
 MOST = 6  # boxes of one picture, the best

@@ -13,7 +13,8 @@ from torch import Tensor
 from modelscope_handkp.geometry.boxes import iou
 from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_batch, render_crops
-from modelscope_handkp.synthetic.scene import LEAST_SHOWN, OUTSIDE
+from modelscope_handkp.synthetic.batches import LEAST_SHOWN
+from modelscope_handkp.synthetic.scene import OUTSIDE
 
 CROPS, PICTURES = 32, 8  # in one chunk
 EMPTY = 0.1  # of the chunks of crops are windows beside the hands: there the heatmaps must stay at 0
@@ -80,7 +81,7 @@ def pictures(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
     boxes = torch.full((PICTURES, MAX_HANDS, 4), float("nan"))
     scale = torch.tensor([size / width, size / height] * 2)
     for index in range(PICTURES):
-        own = result.boxes[result.picture == index] * scale
+        own = result.boxes[result.image_index == index] * scale
         boxes[index, : len(own)] = own
     return images, boxes
 

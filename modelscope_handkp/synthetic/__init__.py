@@ -1,14 +1,15 @@
-"""Rendered hands with exact keypoints: what the embedded model is trained and measured on.
+"""Rendered hands with exact keypoints, for training and measuring without real images.
 
-Not imported by the rest of the package. `render_crops` and `render_batch` (scene.py) give tensors, `render_image`
-one picture, `write_dataset` (annotations.py) a folder in the layout of COCO-WholeBody; `LEVELS` says how hard.
+`render_crops` and `render_batch` (batches.py) give tensors, `render_image` one image, `write_dataset` (annotations.py)
+a folder in the layout of COCO-WholeBody; `LEVELS` are named difficulties. The estimator does not import this package.
 """
 
 from .annotations import write_dataset
+from .batches import render_batch, render_crops, render_image, to_bgr
 from .levels import EASY, HARD, LEVELS, MEDIUM, Level
+from .poses import POSE_NAMES
 from .rng import Rng
-from .scene import Rendered, render_batch, render_crops, render_image, to_bgr
-from .skeleton import POSE_NAMES
+from .scene import Rendered
 
 __all__ = [
     "EASY", "HARD", "LEVELS", "MEDIUM", "POSE_NAMES", "Level", "Rendered", "Rng", "render_batch", "render_crops",

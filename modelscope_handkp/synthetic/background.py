@@ -1,7 +1,8 @@
 """What stands behind the hands: gradients, noise, stripes, shapes, and skin-coloured things (faces, bodies, wood).
 
 Everything is drawn on batches (B, 3, H, W) of linear light in 0..1, with shapes shaded like solid bodies, so that
-neither colour nor shading alone tells a hand from what is behind it.
+neither colour nor shading alone tells a hand from what is behind it. The painters work in place on the rows `index`
+(n,) of images (B, 3, H, W); light (n, 3) is the direction toward the light in camera space, tone (n, 3) a skin colour.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from .people import person
 from .rng import Rng
 
 _PIECES = 30
-_GRID = 24  # cells of a pattern before it comes again
+_GRID = 24  # cells after which a pattern repeats
 
 
-def _base(rng: Rng, count: int, height: int, width: int) -> Tensor:
-    """Plain, graded and mottled walls."""
+def wall(rng: Rng, count: int, height: int, width: int) -> Tensor:
+    """Plain, graded and mottled walls: linear RGB (count, 3, H, W)."""
     x, y = grid(count, height, width, rng.device)
     first, second = any_colors(rng, count), any_colors(rng, count)
     near = rng.chance(0.6, count, 1)
@@ -28,31 +29,31 @@ def _base(rng: Rng, count: int, height: int, width: int) -> Tensor:
     ramp = (
         (x * angle.cos() + y * angle.sin()) * rng.uniform(0.3, 3.0, count, 1, 1) + 0.5 + rng.normal(0.3, count, 1, 1)
     ).clamp(0, 1)
-    picture = torch.lerp(first[:, :, None, None], second[:, :, None, None], ramp[:, None])
+    images = torch.lerp(first[:, :, None, None], second[:, :, None, None], ramp[:, None])
     for cells, strongest in ((3, 0.5), (9, 0.5), (32, 0.4), (110, 0.2)):
         strength = rng.uniform(0, 1, count, 1, 1, 1) ** 3 * strongest
-        picture = picture * (strength * noise(rng, count, 1, height, width, cells)).clamp(max=2).exp()
-    return picture
+        images = images * (strength * noise(rng, count, 1, height, width, cells)).clamp(max=2).exp()
+    return images
 
 
-def _stripes(rng: Rng, picture: Tensor, index: Tensor) -> None:
-    """Wood, blinds, cloth: warped sine stripes over the whole picture."""
-    count, (height, width) = len(index), picture.shape[2:]
+def stripes(rng: Rng, images: Tensor, index: Tensor) -> None:
+    """Paint wood, blinds, cloth: warped sine stripes over the whole image."""
+    count, (height, width) = len(index), images.shape[2:]
     x, y = grid(count, height, width, rng.device)
     angle = rng.uniform(0, 3.1416, count)[:, None, None]
     phase = (x * angle.cos() + y * angle.sin()) * rng.log_uniform(4, 60, count, 1, 1)
     phase = phase + noise(rng, count, 1, height, width, 5)[:, 0] * rng.uniform(0, 3, count, 1, 1)
     wave = (phase.sin() * rng.log_uniform(0.6, 6, count, 1, 1)).clamp(-1, 1) * 0.5 + 0.5
     color = torch.where(rng.chance(0.4, count, 1), skin_tones(rng, count), any_colors(rng, count))
-    paint(picture, index, wave * rng.uniform(0.1, 0.9, count, 1, 1), color[:, :, None, None])
+    paint(images, index, wave * rng.uniform(0.1, 0.9, count, 1, 1), color[:, :, None, None])
 
 
-def _pieces(rng: Rng, picture: Tensor, index: Tensor, tone: Tensor) -> None:
-    """Shelves, leaves, crowds: the whole picture in pieces with sharp edges, each with its own colour and gradient.
+def pieces(rng: Rng, images: Tensor, index: Tensor, tone: Tensor) -> None:
+    """Paint shelves, leaves, crowds: pieces with sharp edges over the whole image, each with a colour and a gradient.
 
     A pixel belongs to the nearest of some weighted points (a power diagram), in stretched and warped coordinates.
     """
-    count, (height, width) = len(index), picture.shape[2:]
+    count, (height, width) = len(index), images.shape[2:]
     x, y = grid(count, height, width, rng.device)
     angle, stretch = rng.uniform(0, 3.1416, count)[:, None, None], rng.log_uniform(0.3, 3, count, 1, 1)
     warp = noise(rng, count, 2, height, width, 12) * rng.uniform(0, 0.4, count, 1, 1, 1) ** 2
@@ -67,20 +68,20 @@ def _pieces(rng: Rng, picture: Tensor, index: Tensor, tone: Tensor) -> None:
     of_skin = rng.chance(0.15, count, _PIECES, 1)
     colors = torch.where(of_skin, tone[:, None], any_colors(rng, count * _PIECES).reshape(count, _PIECES, 3))
     plain = any_colors(rng, count)[:, None]
-    colors = torch.lerp(colors, plain, rng.uniform(0, 0.9, count, 1, 1))  # from motley to one colour's shades
+    colors = torch.lerp(colors, plain, rng.uniform(0, 0.9, count, 1, 1))  # from many colours to shades of one
     flat = colors.permute(0, 2, 1).gather(2, owner.flatten(1)[:, None].expand(-1, 3, -1))
-    picture[index] = picture[index] * 0.15 + flat.reshape(count, 3, height, width) * (1 + slope).clamp(0.2, 2)
+    images[index] = images[index] * 0.15 + flat.reshape(count, 3, height, width) * (1 + slope).clamp(0.2, 2)
 
 
-def _shape(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor, spread: float = 1.1) -> None:
-    """One box or ellipsoid or rod a picture, often in skin colour, flat or shaded."""
-    count, (height, width) = len(index), picture.shape[2:]
+def shape(rng: Rng, images: Tensor, index: Tensor, light: Tensor, tone: Tensor) -> None:
+    """Paint a box, an ellipsoid or a rod into each image, often in skin colour, flat or shaded."""
+    count, (height, width) = len(index), images.shape[2:]
     x, y = grid(count, height, width, rng.device)
     rod = rng.chance(0.45, count)
     long = rng.log_uniform(0.12, 1.1, count)
     short = torch.where(rod, rng.log_uniform(0.02, 0.2, count), long * rng.uniform(0.3, 1, count))
     angle = rng.uniform(0, 3.1416, count)
-    cx, cy = rng.uniform(-spread, spread, count), rng.uniform(-spread, spread, count)
+    cx, cy = rng.uniform(-1.1, 1.1, count), rng.uniform(-1.1, 1.1, count)
     u, v, round_value = ellipse(x, y, cx, cy, long, short, angle)
     boxed = rng.chance(0.5, count)
     square_value = torch.maximum(u.abs(), v.abs()).square()
@@ -89,16 +90,16 @@ def _shape(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor
     color = torch.where(rng.chance(0.4, count, 1), tone, any_colors(rng, count))
     rim = torch.where((boxed & rod)[:, None, None], v.square(), round_value)
     shade = torch.where((boxed & ~rod)[:, None, None], 1 + 0.3 * u, solid(u, v, rim, light, angle))
-    paint(picture, index, soft(value, sharp), color[:, :, None, None] * shade[:, None])
+    paint(images, index, soft(value, sharp), color[:, :, None, None] * shade[:, None])
 
 
-def _motifs(rng: Rng, picture: Tensor, index: Tensor) -> None:
-    """Flags, tiles, windows, lamps, flowers, buttons: a small motif in each cell of a jittered grid.
+def motifs(rng: Rng, images: Tensor, index: Tensor) -> None:
+    """Paint flags, tiles, windows, lamps, flowers, buttons: a small motif in each cell of a jittered grid.
 
     A motif is a star with round or pointed arms, a disc or a box, filled or a ring, of the grid's own kind; in half of
-    the pictures the grid fills an ellipse only.
+    the images the grid fills an ellipse only.
     """
-    count, (height, width) = len(index), picture.shape[2:]
+    count, (height, width) = len(index), images.shape[2:]
     x, y = grid(count, height, width, rng.device)
     cells, angle = rng.log_uniform(1.5, 18, count, 1, 1), rng.uniform(0, 3.1416, count, 1, 1)
     angle = torch.where(rng.chance(0.5, count, 1, 1), angle * 0.08, angle)
@@ -112,9 +113,9 @@ def _motifs(rng: Rng, picture: Tensor, index: Tensor) -> None:
     size, wild = _GRID * _GRID, rng.uniform(0, 1, count, 1)
     du = u - u.floor() - 0.5 - of_cell(rng.uniform(-0.35, 0.35, count, size) * wild)
     dv = v - v.floor() - 0.5 - of_cell(rng.uniform(-0.35, 0.35, count, size) * wild)
-    turn = of_cell(rng.uniform(0, 6.2832, count, size) * wild)
+    rotation = of_cell(rng.uniform(0, 6.2832, count, size) * wild)
     radius = of_cell(rng.uniform(0.6, 1, count, size) ** (2 * wild)) * rng.uniform(0.18, 0.6, count, 1, 1)
-    value = _motif(rng, du * turn.cos() + dv * turn.sin(), dv * turn.cos() - du * turn.sin()) / radius
+    value = _motif(rng, du * rotation.cos() + dv * rotation.sin(), dv * rotation.cos() - du * rotation.sin()) / radius
     value = torch.where(rng.chance(0.2, count, 1, 1), (value - 0.8).abs() / 0.25, value)
     edge = (radius * min(height, width) / cells * 0.5).clamp(min=0.5)
     filled = of_cell((rng.uniform(0, 1, count, size) < rng.uniform(0.3, 1, count, 1)).float())
@@ -125,7 +126,7 @@ def _motifs(rng: Rng, picture: Tensor, index: Tensor) -> None:
     palette = any_colors(rng, count * size).reshape(count, size, 3)
     palette = torch.lerp(palette, any_colors(rng, count)[:, None], rng.uniform(0, 1, count, 1, 1).sqrt())
     palette = palette * rng.uniform(0.8, 1.8, count, 1, 1)  # lamps are brighter than walls
-    paint(picture, index, mask, torch.stack([of_cell(channel) for channel in palette.unbind(2)], 1))
+    paint(images, index, mask, torch.stack([of_cell(channel) for channel in palette.unbind(2)], 1))
 
 
 def _motif(rng: Rng, u: Tensor, v: Tensor) -> Tensor:
@@ -138,12 +139,12 @@ def _motif(rng: Rng, u: Tensor, v: Tensor) -> Tensor:
     return torch.where(rng.chance(0.4, count, 1, 1), torch.maximum(u.abs(), v.abs()), star)
 
 
-def _folds(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor) -> None:
-    """Crumpled cloth, petals, bark, fur, old faces: a bulge with sharp creases, often of skin colour, under the light.
+def folds(rng: Rng, images: Tensor, index: Tensor, light: Tensor, tone: Tensor) -> None:
+    """Paint crumpled cloth, petals, bark, fur, old faces: a bulge with sharp creases, often of skin colour.
 
-    Hands are not the only things with creases and shaded ridges side by side.
+    Without these, creases and shaded ridges side by side would occur on hands only.
     """
-    count, (height, width) = len(index), picture.shape[2:]
+    count, (height, width) = len(index), images.shape[2:]
     x, y = grid(count, height, width, rng.device)
     rx, ry = rng.log_uniform(0.08, 0.7, count), rng.log_uniform(0.08, 0.7, count)
     u, v, value = ellipse(x, y, rng.uniform(-1, 1, count), rng.uniform(-1, 1, count), rx, ry,
@@ -164,47 +165,49 @@ def _folds(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor
     shade = shade * (1 - rng.uniform(0, 0.5, count, 1, 1) * (1 - ridges).clamp(min=0))
     color = torch.where(rng.chance(0.5, count, 1), tone, any_colors(rng, count))
     sharp = rng.log_uniform(2, 30, count)
-    paint(picture, index, soft(value * (1 + 0.2 * wild * warp[:, 0]), sharp), color[:, :, None, None] * shade[:, None])
+    paint(images, index, soft(value * (1 + 0.2 * wild * warp[:, 0]), sharp), color[:, :, None, None] * shade[:, None])
 
 
 def backgrounds(rng: Rng, count: int, height: int, width: int, clutter: float, light: Tensor, tone: Tensor) -> Tensor:
-    """Linear RGB (count, 3, H, W). clutter 0: plain walls; 1: as full as a picture of a street or a kitchen.
+    """Linear RGB (count, 3, H, W). clutter 0: plain walls; 1: as full as a street or a kitchen.
 
     light (count, 3): direction toward the light; tone (count, 3): skin colour of the hands in front.
     """
-    picture = _base(rng, count, height, width)
+    images = wall(rng, count, height, width)
     if clutter <= 0:
-        return picture
+        return images
     everyone = torch.arange(count, device=rng.device)
     amount = rng.uniform(0, 1, count) ** 0.7 * clutter
-    broken = everyone[rng.chance(0.4 * clutter, count)]
-    if len(broken):
-        _pieces(rng, picture, broken, tone[broken])
-    striped = everyone[rng.chance(0.3 * clutter, count)]
-    if len(striped):
-        _stripes(rng, picture, striped)
+
+    def some(share: float) -> Tensor:
+        return everyone[rng.chance(share * clutter, count)]
+
+    if len(chosen := some(0.4)):
+        pieces(rng, images, chosen, tone[chosen])
+    if len(chosen := some(0.3)):
+        stripes(rng, images, chosen)
     for share in (0.35, 0.2):
-        dotted = everyone[rng.chance(share * clutter, count)]
-        if len(dotted):
-            _motifs(rng, picture, dotted)
+        if len(chosen := some(share)):
+            motifs(rng, images, chosen)
     for step in range(9):
-        some = everyone[rng.chance(0.85, count) & (amount * 10 > step + 0.5)]
-        if len(some):
-            _shape(rng, picture, some, light[some], tone[some] * rng.uniform(0.6, 1.2, len(some), 1))
-        if step in (1, 4):
-            some = everyone[rng.chance(0.45 * clutter, count)]
-            if len(some):
-                _folds(rng, picture, some, light[some], tone[some] * rng.uniform(0.6, 1.2, len(some), 1))
-        if step in (2, 5):
-            some = everyone[rng.chance(0.35 * clutter, count)]
-            if len(some):
-                own = rng.chance(0.75, len(some), 1)
-                person(rng, picture, some, light[some], torch.where(own, tone[some], skin_tones(rng, len(some))))
-    # Depth of field: half the backgrounds are out of focus.
-    blurred = everyone[rng.chance(0.45, count)]
-    if len(blurred):
-        small = F.avg_pool2d(picture[blurred], 4, ceil_mode=True)
-        kernel = torch.ones(3, 1, 3, 3, device=rng.device) / 9
-        small = F.conv2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-        picture[blurred] = F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
-    return picture.clamp(0, 1.5)
+        chosen = everyone[rng.chance(0.85, count) & (amount * 10 > step + 0.5)]
+        if len(chosen):
+            shape(rng, images, chosen, light[chosen], tone[chosen] * rng.uniform(0.6, 1.2, len(chosen), 1))
+        if step in (1, 4) and len(chosen := some(0.45)):
+            folds(rng, images, chosen, light[chosen], tone[chosen] * rng.uniform(0.6, 1.2, len(chosen), 1))
+        if step in (2, 5) and len(chosen := some(0.35)):
+            own = rng.chance(0.75, len(chosen), 1)
+            skin = torch.where(own, tone[chosen], skin_tones(rng, len(chosen)))
+            person(rng, images, chosen, light[chosen], skin)
+    _out_of_focus(images, everyone[rng.chance(0.45, count)])
+    return images.clamp(0, 1.5)
+
+
+def _out_of_focus(images: Tensor, index: Tensor) -> None:
+    """Blur the rows `index` (n,) of `images` (B, 3, H, W) in place, as depth of field does."""
+    if not len(index):
+        return
+    small = F.avg_pool2d(images[index], 4, ceil_mode=True)
+    kernel = torch.ones(3, 1, 3, 3, device=images.device) / 9
+    small = F.conv2d(F.pad(small, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    images[index] = F.interpolate(small, size=images.shape[2:], mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""How hard a rendered picture is: one dataclass of strengths and three named sets of them."""
+"""How hard a rendered image is: a dataclass of strengths and three named sets of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import InputError
 class Level:
     """Strengths of the renderer, each from 0 (absent) to 1 (full) unless the name says otherwise.
 
-    hand_px: smallest and largest long side of a hand's box, in pixels of the picture.
+    hand_px: smallest and largest long side of a hand's box, in pixels of the image.
     clutter: shapes, textures and skin-coloured things behind the hand.
     occlusion: chance that something covers a part of a hand; held: chance that it holds something.
     light: how far light may be hard, coloured, dim or too bright; camera: blur, noise, JPEG, resolution, colour.
@@ -39,9 +39,13 @@ LEVELS: dict[str, Level] = {level.name: level for level in (EASY, MEDIUM, HARD)}
 
 
 def get_level(level: str | Level) -> Level:
-    """A `Level` itself, or the one of that name; raises InputError for another name."""
+    """A `Level` itself, or the one of that name.
+
+    Raises:
+        InputError: no level has that name.
+    """
     if isinstance(level, Level):
         return level
     if level not in LEVELS:
-        raise InputError(f"unknown level {level!r}: use one of {sorted(LEVELS)} or a Level of your own")
+        raise InputError(f"unknown level {level!r}: use {', '.join(LEVELS)} or a Level of your own.")
     return LEVELS[level]

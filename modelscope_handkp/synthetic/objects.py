@@ -1,4 +1,4 @@
-"""Things in hands and before them: rods, balls, pens and plates, as spheres that join the hand's own."""
+"""Objects that hands hold or are covered by: rods, balls, pens and plates, as spheres like the hand's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .rng import Rng
 
 @dataclass(frozen=True)
 class Things:
-    """Extra spheres that belong to hands: centers (M, 3), radii (M,), hand (M,), color (M, 3), axis (M, 3)."""
+    """Extra spheres of hands: centers (M, 3) and radii (M,) mm in the camera's orientation, wrist at the origin;
+    hand (M,) index; color (M, 3) linear RGB; axis (M, 3) unit direction of the row a sphere belongs to."""
 
     centers: Tensor
     radii: Tensor
@@ -24,7 +25,7 @@ class Things:
 
 
 def rod(rng: Rng, owner: Tensor, start: Tensor, end: Tensor, radius: Tensor, steps: int) -> Things:
-    """A rod for each owner: spheres from start to end."""
+    """A rod for each owner (n,), a hand: `steps` spheres of about `radius` (n,) from start to end (n, 3), mm."""
     t = torch.linspace(0, 1, steps, device=rng.device)[None, :, None]
     centers = start[:, None] * (1 - t) + end[:, None] * t
     taper = 1 + rng.normal(0.15, len(owner), 1) * (t[..., 0] - 0.5)
@@ -37,52 +38,54 @@ def rod(rng: Rng, owner: Tensor, start: Tensor, end: Tensor, radius: Tensor, ste
 
 
 def held_things(rng: Rng, joints: Tensor, back: Tensor, chosen: Tensor) -> list[Things]:
-    """Bottles, balls, pens and plates (phones, cards, books) in the hands `chosen` (n,) of joints (N, 21, 3)."""
+    """Bottles, balls, pens and plates (phones, cards, books) in some hands.
+
+    joints (N, 21, 3) mm; back (N, 3): unit normal of the back of each palm; chosen (n,): which of the N hold something.
+    """
     if not len(chosen):
         return []
     joints, back = joints[chosen], back[chosen]
-    ulnar = F.normalize(joints[:, 17] - joints[:, 5], dim=1)
+    across = F.normalize(joints[:, 17] - joints[:, 5], dim=1)
     palm = joints[:, [0, 5, 9, 13, 17]].mean(1)
-    tip = (joints[:, 4] + joints[:, 8]) / 2
     kind = rng.integers(0, 5, len(chosen))
     things = []
-    rows = torch.nonzero(kind <= 1)[:, 0]
-    if len(rows):
-        radius = rng.uniform(7, 34, len(rows))
-        middle = palm[rows] - back[rows] * (radius + 12)[:, None] + ulnar[rows] * rng.normal(20, len(rows), 1)
-        middle = middle + F.normalize(joints[rows, 9], dim=1) * rng.uniform(0, 25, len(rows), 1)
-        axis = F.normalize(ulnar[rows] + rng.normal(0.25, len(rows), 3), dim=1) * rng.uniform(50, 150, len(rows), 1)
-        shift = axis * rng.normal(0.3, len(rows), 1)
-        things.append(rod(rng, chosen[rows], middle - axis + shift, middle + axis + shift, radius, 32))
-    rows = torch.nonzero(kind == 2)[:, 0]
-    if len(rows):
+    if len(rows := torch.nonzero(kind <= 1)[:, 0]):
+        things.append(_bottles(rng, chosen[rows], palm[rows], joints[rows, 9], across[rows], back[rows]))
+    if len(rows := torch.nonzero(kind == 2)[:, 0]):
         radius = rng.uniform(18, 55, len(rows))
         middle = palm[rows] - back[rows] * (radius + 10)[:, None] + joints[rows, 9] * 0.35
-        things.append(rod(rng, chosen[rows], middle, middle + 1, radius, 2))
-    rows = torch.nonzero(kind == 3)[:, 0]
-    if len(rows):
-        axis = F.normalize(tip[rows] - joints[rows, 5] + rng.normal(25.0, len(rows), 3), dim=1)
-        radius = rng.uniform(3, 7, len(rows))
-        things.append(
-            rod(
-                rng,
-                chosen[rows],
-                tip[rows] - axis * 95,
-                tip[rows] + axis * rng.uniform(15, 60, len(rows), 1),
-                radius,
-                40,
-            )
-        )
-    rows = torch.nonzero(kind == 4)[:, 0]
-    if len(rows):
-        things.append(_plates(rng, chosen[rows], palm[rows], joints[rows, 9], ulnar[rows], back[rows]))
+        things.append(rod(rng, chosen[rows], middle, middle + 1, radius, 2))  # a ball
+    if len(rows := torch.nonzero(kind == 3)[:, 0]):
+        things.append(_pens(rng, chosen[rows], joints[rows]))
+    if len(rows := torch.nonzero(kind == 4)[:, 0]):
+        things.append(_plates(rng, chosen[rows], palm[rows], joints[rows, 9], across[rows], back[rows]))
     return things
 
 
-def _plates(rng: Rng, owner: Tensor, palm: Tensor, middle: Tensor, ulnar: Tensor, back: Tensor) -> Things:
+def _bottles(rng: Rng, owner: Tensor, palm: Tensor, middle: Tensor, across: Tensor, back: Tensor) -> Things:
+    """Rods across the palm, which the fingers may close around."""
+    count = len(owner)
+    radius = rng.uniform(7, 34, count)
+    center = palm - back * (radius + 12)[:, None] + across * rng.normal(20, count, 1)
+    center = center + F.normalize(middle, dim=1) * rng.uniform(0, 25, count, 1)
+    axis = F.normalize(across + rng.normal(0.25, count, 3), dim=1) * rng.uniform(50, 150, count, 1)
+    shift = axis * rng.normal(0.3, count, 1)
+    return rod(rng, owner, center - axis + shift, center + axis + shift, radius, 32)
+
+
+def _pens(rng: Rng, owner: Tensor, joints: Tensor) -> Things:
+    """Thin rods from the tips of thumb and index past the index's knuckle."""
+    count = len(owner)
+    tip = (joints[:, 4] + joints[:, 8]) / 2
+    axis = F.normalize(tip - joints[:, 5] + rng.normal(25.0, count, 3), dim=1)
+    radius = rng.uniform(3, 7, count)
+    return rod(rng, owner, tip - axis * 95, tip + axis * rng.uniform(15, 60, count, 1), radius, 40)
+
+
+def _plates(rng: Rng, owner: Tensor, palm: Tensor, middle: Tensor, across: Tensor, back: Tensor) -> Things:
     """Flat things in front of the palm, as sheets of small spheres."""
     count, columns, rows = len(owner), 12, 22
-    first = F.normalize(ulnar + rng.normal(0.3, count, 3), dim=1)
+    first = F.normalize(across + rng.normal(0.3, count, 3), dim=1)
     second = F.normalize(torch.cross(first, back, dim=1) + rng.normal(0.2, count, 3), dim=1)
     center = palm - back * rng.uniform(18, 40, count, 1) + middle * rng.uniform(0.1, 0.6, count, 1)
     width, height = rng.uniform(30, 50, count), rng.uniform(50, 90, count)
@@ -102,7 +105,7 @@ def _plates(rng: Rng, owner: Tensor, palm: Tensor, middle: Tensor, ulnar: Tensor
 
 
 def occluders(rng: Rng, joints: Tensor, chosen: Tensor) -> list[Things]:
-    """Rods between hand and camera that cross the hands `chosen`."""
+    """Rods between the camera and the hands `chosen` (n,) of joints (N, 21, 3), mm."""
     if not len(chosen):
         return []
     middle = joints[chosen].mean(1) + rng.normal(45.0, len(chosen), 3)

@@ -1,4 +1,4 @@
-"""Brushes for the backgrounds: colours, noise, and shapes on batches (B, 3, H, W) of linear light in 0..1."""
+"""Colours, noise and shapes for batches of images (B, 3, H, W) in linear light, 0..1."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ _SKIN_SRGB = (
     (255, 224, 204), (243, 205, 178), (233, 187, 155), (219, 168, 134), (200, 145, 110), (172, 117, 84),
     (141, 92, 64), (110, 70, 50), (82, 52, 39), (60, 40, 33),
 )  # fmt: skip
-_AMBIENT, _KEY = 0.35, 0.75  # of a shape's brightness: what it has everywhere, and more where it faces the light
+_AMBIENT, _KEY = 0.35, 0.75  # brightness of a shape everywhere, and what is added where it faces the light
 
 
 def to_linear(srgb: Tensor) -> Tensor:
-    """sRGB in 0..1 -> linear light, by the power that stands for the curve (2.2)."""
+    """sRGB in 0..1 -> linear light, with the power 2.2 for the curve."""
     return srgb.clamp(min=0) ** 2.2
 
 
 def to_srgb(linear: Tensor) -> Tensor:
+    """Linear light -> sRGB, the inverse of `to_linear`."""
     return linear.clamp(min=1e-6) ** (1 / 2.2)
 
 
 def skin_tones(rng: Rng, count: int) -> Tensor:
-    """Linear RGB (count, 3), from pale to dark, with a little freedom in hue and brightness."""
+    """Linear RGB (count, 3), from pale to dark, with slight changes of hue and brightness."""
     table = torch.tensor(_SKIN_SRGB, device=rng.device) / 255
     place = rng.uniform(0, len(_SKIN_SRGB) - 1.001, count)
     low = place.long()
@@ -57,25 +58,28 @@ def grid(count: int, height: int, width: int, device: torch.device) -> tuple[Ten
     return x[None, None, :].expand(1, height, width), y[None, :, None].expand(1, height, width)
 
 
-def paint(picture: Tensor, index: Tensor, mask: Tensor, color: Tensor) -> None:
-    """Blend `color` (n, 3, H, W or 1, 1) into rows `index` of `picture` where `mask` (n, H, W), in place."""
-    part = picture[index]
-    picture[index] = part + (color - part) * mask[:, None]
+def paint(images: Tensor, index: Tensor, mask: Tensor, color: Tensor) -> None:
+    """Blend `color` (n, 3, H, W or 1, 1) into rows `index` of `images` by `mask` (n, H, W) in 0..1, in place."""
+    part = images[index]
+    images[index] = part + (color - part) * mask[:, None]
 
 
 def ellipse(
-    x: Tensor, y: Tensor, cx: Tensor, cy: Tensor, rx: Tensor, ry: Tensor, angle: Tensor, power: float = 2.0
+    x: Tensor, y: Tensor, cx: Tensor, cy: Tensor, rx: Tensor, ry: Tensor, angle: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Local coordinates u, v (n, H, W), 1 at the rim, and the implicit value (1 at the rim)."""
+    """Coordinates u, v (n, H, W) along the axes of ellipses, 1 at the rim, and the implicit value, 1 at the rim.
+
+    x, y (1, H, W): see `grid`; centre cx, cy, radii rx, ry and angle (radians): (n,).
+    """
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     dx, dy = x - cx[:, None, None], y - cy[:, None, None]
     u = (dx * cos + dy * sin) / rx[:, None, None]
     v = (dy * cos - dx * sin) / ry[:, None, None]
-    value = (u.square() + v.square()) if power == 2.0 else torch.maximum(u.abs(), v.abs()).square()
-    return u, v, value
+    return u, v, u.square() + v.square()
 
 
 def soft(value: Tensor, sharpness: Tensor) -> Tensor:
+    """Mask (n, H, W): 0 at the rim and outside (`value` 1 and more), rising to 1 inside by `sharpness` (n,)."""
     return ((1 - value) * sharpness[:, None, None]).clamp(0, 1)
 
 

@@ -1,7 +1,7 @@
-"""People behind the hands: clothed bodies and faces, which a detector takes for hands if it has seen none.
+"""People behind the hands: clothed bodies and faces, so that a detector does not take them for hands.
 
-A face is drawn in coordinates of its own: u to its side, v toward the chin, 1 at the chin; what is relief there (brow,
-nose, lips, cheeks) is shaded by the light, what is colour is laid over the skin.
+A face is drawn in coordinates of its own: u to its side, v toward the chin, 1 at the chin. Relief (brow, nose, lips,
+cheeks) is shaded by the light; colour is painted over the skin.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from torch import Tensor
 from .paint import any_colors, ellipse, grid, lit, noise, paint, soft, solid
 from .rng import Rng
 
-_LIPS = (0.85, 0.42, 0.42)  # of the skin's colour
+_LIPS = (0.85, 0.42, 0.42)  # share of the skin's colour
 _FACE_WIDTH, _EYE_U, _EYE_V, _MOUTH_V = 0.76, 0.31, -0.12, 0.52
 
 
-def person(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor) -> None:
-    """Paint a clothed body, a neck and a head into rows `index` of `picture`, anywhere, at any size.
+def person(rng: Rng, images: Tensor, index: Tensor, light: Tensor, tone: Tensor) -> None:
+    """Paint a clothed body, a neck and a head into rows `index` of `images`, anywhere, at any size.
 
     light (n, 3): direction toward the light; tone (n, 3): skin colour, linear RGB.
     """
-    count, (height, width) = len(index), picture.shape[2:]
+    count, (height, width) = len(index), images.shape[2:]
     x, y = grid(count, height, width, rng.device)
     size = rng.log_uniform(0.1, 0.8, count)
     fx, fy = rng.uniform(-0.8, 0.8, count), rng.uniform(-0.8, 0.6, count)
@@ -32,16 +32,16 @@ def person(rng: Rng, picture: Tensor, index: Tensor, light: Tensor, tone: Tensor
     def part(along: float, rx: float, ry: float, color: Tensor) -> None:
         cx, cy = fx + size * along * down_x, fy + size * along * down_y
         u, v, value = ellipse(x, y, cx, cy, size * rx, size * ry, lean)
-        paint(picture, index, soft(value, sharp), color * solid(u, v, value, light, lean)[:, None])
+        paint(images, index, soft(value, sharp), color * solid(u, v, value, light, lean)[:, None])
 
     part(2.9, 1.7, 1.9, _cloth(rng, tone, height, width))
     part(1.1, 0.45, 0.6, (tone * 0.75)[:, :, None, None])
     u, v, _ = ellipse(x, y, fx, fy, size, size, lean)
-    _head(rng, picture, index, u, v, light, tone, sharp)
+    _head(rng, images, index, u, v, light, tone, sharp)
 
 
 def _cloth(rng: Rng, tone: Tensor, height: int, width: int) -> Tensor:
-    """Colour (n, 3, H, W) of what somebody wears: plain, striped or mottled, now and then bare skin."""
+    """Colour (n, 3, H, W) of clothes: plain, striped or mottled, sometimes bare skin."""
     count = len(tone)
     x, y = grid(count, height, width, rng.device)
     first, second = any_colors(rng, count), any_colors(rng, count)
@@ -63,30 +63,30 @@ def _within(value: Tensor, sharpness: float) -> Tensor:
     return ((1 - value) * sharpness + 0.5).clamp(0, 1)
 
 
-def _head(rng: Rng, picture: Tensor, index: Tensor, u: Tensor, v: Tensor, light: Tensor, tone: Tensor,
+def _head(rng: Rng, images: Tensor, index: Tensor, u: Tensor, v: Tensor, light: Tensor, tone: Tensor,
           sharp: Tensor) -> None:  # fmt: skip
-    """Hair and a face around (0, 0); u, v (n, H, W)."""
-    count, (height, width) = len(index), picture.shape[2:]
+    """Paint hair and a face around (0, 0); u, v (n, H, W)."""
+    count, (height, width) = len(index), images.shape[2:]
     hair = any_colors(rng, count) * rng.uniform(0.05, 0.6, count, 1)
     strands = 1 + 0.35 * (torch.atan2(v + 0.3, u) * 30 + 3 * noise(rng, count, 1, height, width, 16)[:, 0]).sin()
     hair_color = hair[:, :, None, None] * strands[:, None]
     bald = rng.chance(0.15, count, 1, 1)
     long_hair = rng.uniform(0, 1.4, count, 1, 1) * rng.chance(0.4, count, 1, 1)
     behind = (u / 0.92).square() + ((v + 0.25).clamp(max=0) / 0.95 + (v - long_hair).clamp(min=0) / 0.4).square()
-    paint(picture, index, soft(behind, sharp) * ~bald, hair_color)
+    paint(images, index, soft(behind, sharp) * ~bald, hair_color)
 
     outline = (u / (_FACE_WIDTH * (1 - 0.16 * v.clamp(-1, 1)))).square() + v.square()
-    # The features of a face that looks aside lie aside.
+    # A face that looks aside has its features aside.
     yaw = rng.normal(0.22, count, 1, 1)
     f = u - yaw * (1 - outline).clamp(min=0).sqrt()
-    color = _complexion(rng, f, v, tone, hair)
+    color = complexion(rng, f, v, tone, hair)
     wrinkles = noise(rng, count, 1, height, width, 50)[:, 0].abs().sqrt() * rng.uniform(0, 0.03, count, 1, 1)
     folds = _blob(f.abs() - 0.22 - 0.35 * (v - 0.3), v, 0, 0.4, 0.03, 0.2) * rng.uniform(0, 0.04, count, 1, 1)
     shade = _relief(f, v, outline, wrinkles - folds, light)
     fringe = v + rng.uniform(0.3, 0.75, count, 1, 1) - 0.6 * f.square() - 0.15 * (f * 9 + yaw * 20).sin()
     under_hair = (-fringe * 8).clamp(0, 1) * ~bald
     color = torch.lerp(color, hair_color, under_hair[:, None])
-    paint(picture, index, soft(outline, sharp), color * shade[:, None])
+    paint(images, index, soft(outline, sharp), color * shade[:, None])
 
 
 def _relief(f: Tensor, v: Tensor, outline: Tensor, wrinkles: Tensor, light: Tensor) -> Tensor:
@@ -100,25 +100,28 @@ def _relief(f: Tensor, v: Tensor, outline: Tensor, wrinkles: Tensor, light: Tens
 
 
 def _slope(depth: Tensor, along: Tensor, dim: int) -> Tensor:
-    """Change of `depth` with `along`, which grows with dimension `dim` of the picture for a face that is upright."""
+    """Change of `depth` with `along`, which grows with dimension `dim` of the image for a face that is upright."""
     step = torch.gradient(along, dim=dim)[0]
     return torch.gradient(depth, dim=dim)[0] / torch.where(step.abs() < 1e-4, torch.full_like(step, 1e-4), step)
 
 
 class _Skin:
-    """A face's colour (n, 3, H, W), painted feature by feature; f, v: `_head`'s coordinates."""
+    """A face's colour (n, 3, H, W), painted feature by feature; f, v: see `complexion`."""
 
     def __init__(self, f: Tensor, v: Tensor, tone: Tensor) -> None:
         self.f, self.v, self.side = f, v, f.abs()
         self.color = tone[:, :, None, None].expand(-1, -1, *f.shape[1:])
 
     def mix(self, other: Tensor, mask: Tensor) -> None:
-        """Lay the colours `other` (n, 3) over it where `mask` (n, H, W) is."""
+        """Blend the colours `other` (n, 3) in by `mask` (n, H, W), 0 to 1."""
         self.color = torch.lerp(self.color, other[:, :, None, None].expand_as(self.color), mask[:, None])
 
 
-def _complexion(rng: Rng, f: Tensor, v: Tensor, tone: Tensor, hair: Tensor) -> Tensor:
-    """Colour (n, 3, H, W) of skin, cheeks, brows, eyes, mouth, beard and glasses."""
+def complexion(rng: Rng, f: Tensor, v: Tensor, tone: Tensor, hair: Tensor) -> Tensor:
+    """Colour (n, 3, H, W), linear RGB, of skin, cheeks, brows, eyes, mouth, beard and glasses.
+
+    f, v (n, H, W): coordinates of the face, 0 in its middle, 1 at its right side and its chin; tone, hair (n, 3).
+    """
     count, skin = len(tone), _Skin(f, v, tone)
     side = skin.side
     lips, dark = tone * torch.tensor(_LIPS, device=tone.device), (hair * 0.3).clamp(max=0.05)
@@ -135,7 +138,7 @@ def _complexion(rng: Rng, f: Tensor, v: Tensor, tone: Tensor, hair: Tensor) -> T
 
 
 def _eyes(rng: Rng, skin: _Skin, dark: Tensor) -> None:
-    """Lids, white and iris, and now and then glasses."""
+    """Paint lids, white and iris, sometimes glasses."""
     count = len(dark)
     u, v = skin.side - _EYE_U, skin.v - _EYE_V
     opened, look = rng.uniform(0.02, 0.07, count, 1, 1), rng.normal(0.03, count, 1, 1)
@@ -151,7 +154,7 @@ def _eyes(rng: Rng, skin: _Skin, dark: Tensor) -> None:
 
 
 def _mouth(rng: Rng, skin: _Skin, lips: Tensor, dark: Tensor) -> None:
-    """Lips that smile or not, with teeth between them or closed."""
+    """Paint lips that smile or not, with teeth between them or closed."""
     count = len(lips)
     smile, half = rng.normal(0.25, count, 1, 1), rng.uniform(0.16, 0.32, count, 1, 1)
     bent, fade = skin.v - _MOUTH_V + smile * skin.f.square(), (skin.f / half) ** 4

@@ -1,4 +1,4 @@
-"""Seeded draws on a device: every random number of the renderer comes through here."""
+"""Seeded draws on a device: every random number of the renderer comes from an `Rng`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ class Rng:
         self.generator.manual_seed(seed)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """float32, low <= value < high."""
         return torch.rand(shape, generator=self.generator, device=self.device) * (high - low) + low
 
     def log_uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """float32 between low and high (both above 0), whose logarithm is uniform."""
         return self.uniform(math.log(low), math.log(high), *shape).exp()
 
     def normal(self, std: float, *shape: int) -> Tensor:
+        """float32 of mean 0 and standard deviation `std`."""
         return torch.randn(shape, generator=self.generator, device=self.device) * std
 
     def chance(self, probability: float, *shape: int) -> Tensor:
@@ -34,5 +37,5 @@ class Rng:
         return torch.randint(low, high, shape, generator=self.generator, device=self.device)
 
     def choice(self, weights: Tensor, count: int) -> Tensor:
-        """int64 (count,), indices drawn with these weights."""
+        """int64 (count,), indices drawn with probabilities in proportion to `weights`."""
         return torch.multinomial(weights.to(self.device), count, replacement=True, generator=self.generator)

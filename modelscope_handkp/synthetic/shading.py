@@ -1,4 +1,4 @@
-"""Light on skin: colour of every covered pixel from its normal, its place on the hand, shadows and occlusion."""
+"""Shading: colour of every covered pixel from its normal, its place on the hand, shadows and occlusion."""
 
 from __future__ import annotations
 
@@ -8,118 +8,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .paint import any_colors, skin_tones
-from .rng import Rng
-from .skeleton import FOREARM, NUM_BONES, PALM
+from .appearance import Light, Looks
+from .kinematics import FOREARM, NUM_BONES, PALM
 from .surface import OBJECT, SKIN, SLEEVE, Buffers
 
 _SHADOW_STEPS_MM = (5.0, 10.0, 17.0, 26.0, 38.0, 55.0)
-_SHADOW_THICKNESS_MM = 70.0
+_SHADOW_THICKNESS_MM = 70.0  # what lies farther in front of the ray casts no shadow
+_SCATTER = (0.28, 0.14, 0.10)  # R, G, B: how far light reaches around skin
+_BLUSH = (0.97, 0.80, 0.80)  # R, G, B of reddened skin against other skin
 _PALM_FADES = 0.08  # of the forearm, where the palm's colour ends
 
 
-@dataclass(frozen=True)
-class Light:
-    """One key light, one fill and the sky, a picture each: direction (B, 3) toward the key light; key, sky, ground
-    (B, 3) linear RGB; shadow (B,) depth of the cast shadows 0..1; gloss (B,) strength of highlights."""
-
-    direction: Tensor
-    key: Tensor
-    sky: Tensor
-    ground: Tensor
-    shadow: Tensor
-    gloss: Tensor
-
-
-@dataclass(frozen=True)
-class Looks:
-    """Colours of N hands, linear RGB (N, 3) each: skin of the back, skin of the palm, sleeve, nails.
-
-    sleeve_from (N,): where the sleeve begins on the forearm, in its length (2: bare arm). band (N, 3): bone,
-    place on the bone and half width (in bone lengths) of a ring or bracelet; band bone -1: none. gloved (N,) bool.
-    texture (N, 6): phases of the skin's and cloth's patterns.
-    """
-
-    skin: Tensor
-    palm: Tensor
-    sleeve: Tensor
-    nail: Tensor
-    sleeve_from: Tensor
-    band: Tensor
-    band_color: Tensor
-    gloved: Tensor
-    texture: Tensor
-
-
-def sample_light(rng: Rng, count: int, strength: float) -> Light:
-    """strength 0: soft daylight from above; 1: anything from a dim room to a bare sun, any colour cast."""
-    direction = rng.normal(1.0, count, 3)
-    direction[:, 1] -= 0.7
-    direction[:, 2] = -direction[:, 2].abs() - 0.2
-    back_lit = rng.chance(0.14 * strength, count)
-    direction[:, 2] = torch.where(back_lit, -direction[:, 2] * 0.6, direction[:, 2])
-    direction = direction / direction.norm(dim=1, keepdim=True)
-    exposure = 0.95 * (rng.normal(0.42, count, 1) * strength).exp()
-    dim = rng.chance(0.13 * strength, count, 1)
-    exposure = torch.where(dim, exposure * rng.uniform(0.1, 0.5, count, 1), exposure)
-    warm = rng.normal(0.16 * strength + 0.02, count, 1)
-    cast = torch.cat([1 + warm, torch.ones_like(warm), 1 - warm], 1) * (1 + rng.normal(0.05 * strength, count, 3))
-    tinted = rng.chance(0.05 * strength, count, 1)
-    cast = torch.where(tinted, rng.uniform(0.3, 1.5, count, 3), cast).clamp(0.2, 2)
-    hard = (0.45 + (rng.uniform(0, 1, count, 1) - 0.45) * strength).clamp(0.05, 0.95)
-    key = cast * exposure * (0.25 + 0.85 * hard)
-    other = torch.cat([1 - warm, torch.ones_like(warm), 1 + warm], 1).clamp(0.3, 1.7)
-    sky = exposure * (0.75 - 0.5 * hard) * torch.where(rng.chance(0.5, count, 1), cast, other)
-    ground = sky * rng.uniform(0.35, 1.0, count, 1) * (1 + rng.normal(0.08 * strength, count, 3)).clamp(0.3, 2)
-    shadow = (hard[:, 0] * rng.uniform(0.5, 1.1, count)).clamp(0, 0.95)
-    return Light(direction, key, sky, ground, shadow, rng.uniform(0, 1, count) ** 2 * 0.5 * strength + 0.03)
-
-
-def sample_looks(rng: Rng, count: int, dress: float, tone: Tensor | None = None) -> Looks:
-    """Colours and clothing of N hands; `tone` (N, 3) fixes the skin, `dress` 0..1 allows sleeves, rings, gloves."""
-    skin = skin_tones(rng, count) if tone is None else tone
-    light = skin.mean(1, keepdim=True)
-    # Palms are paler and redder than backs, the more so the darker the skin.
-    pale = torch.tensor([0.58, 0.33, 0.24], device=rng.device)
-    palm = torch.lerp(
-        skin, pale.expand(count, 3), ((0.45 - light) * 1.5).clamp(0.05, 0.6) * rng.uniform(0.5, 1, count, 1)
-    )
-    palm = palm * torch.tensor([1.06, 0.95, 0.95], device=rng.device)
-    polished = rng.chance(0.12 * dress, count, 1)
-    nail = torch.where(polished, any_colors(rng, count), torch.lerp(palm, pale.expand(count, 3) * 1.25, 0.45))
-    gloved = rng.chance(0.05 * dress, count)
-    glove = any_colors(rng, count)
-    skin, palm = (torch.where(gloved[:, None], glove, color) for color in (skin, palm))
-    nail = torch.where(gloved[:, None], glove, nail)
-    sleeve_from = torch.where(
-        rng.chance(0.15 + 0.5 * dress, count),
-        rng.uniform(-0.05, 0.9, count),
-        torch.full((count,), 3.0, device=rng.device),
-    )
-    ringed, bracelet = rng.chance(0.12 * dress, count), rng.chance(0.16 * dress, count)
-    band = torch.full((count, 3), -1.0, device=rng.device)
-    finger = torch.tensor([5, 9, 13, 17], device=rng.device)[rng.integers(0, 4, count)].float()
-    band = torch.where(
-        ringed[:, None], torch.stack([finger, rng.uniform(0.35, 0.7, count), rng.uniform(0.04, 0.1, count)], 1), band
-    )
-    wrist = torch.full_like(finger, float(FOREARM))
-    band = torch.where(
-        bracelet[:, None], torch.stack([wrist, rng.uniform(0.03, 0.3, count), rng.uniform(0.01, 0.08, count)], 1), band
-    )
-    sleeve, metal = any_colors(rng, count), any_colors(rng, count)
-    return Looks(skin, palm, sleeve, nail, sleeve_from, band, metal, gloved, rng.uniform(0, 6.28, count, 6))
-
-
 def _smooth(value: Tensor, sharpness: float) -> Tensor:
+    """Rises from 0 to 1 around 0."""
     return torch.sigmoid(value * sharpness)
 
 
 def _bump(value: Tensor, width: float) -> Tensor:
+    """1 at 0, falling to 0 over `width`."""
     return (-(value / width).square()).exp()
 
 
 def _screen_shadow(depth: Tensor, at: Spots, toward: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Share (F,) of the way to the light that other surfaces cover, marched through the depth buffer."""
+    """How far (F,), 0 to 1, other surfaces cover the way to the light, marched through the depth buffer.
+
+    depth (B*H*W,) mm; toward (F, 3): unit direction to the light.
+    """
     _, height, width = shape
     base = at.pixel - (at.y * width + at.x)
     blocked = torch.zeros_like(at.along)
@@ -156,10 +70,13 @@ def _occlusion(buffers: Buffers, shape: tuple[int, int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Spots:
-    """The F covered pixels: pixel (F,) flat index, x, y, sphere, hand, bone, material, picture (F,) of what is seen
-    there; point (F, 3) mm and normal (F, 3) in camera space; scale (F,) px at a depth of 1 mm; along (F,) place on the
-    bone in its length, lengthwise and across (F,) mm, facing (F,): 1 toward the hand's back, -1 toward its palm;
-    local (F, 3) mm from the bone's start."""
+    """The F covered pixels.
+
+    pixel (F,) flat index; x, y (F,) px; sphere, hand, bone, material, image_index (F,) of what is seen there; point
+    (F, 3) mm and normal (F, 3) in camera space; scale (F,) px at a depth of 1 mm; along (F,) place on the bone in its
+    length; lengthwise and across (F,) mm; facing (F,): 1 toward the hand's back, -1 toward its palm; local (F, 3) mm
+    from the bone's start.
+    """
 
     pixel: Tensor
     x: Tensor
@@ -168,7 +85,7 @@ class Spots:
     hand: Tensor
     bone: Tensor
     material: Tensor
-    picture: Tensor
+    image_index: Tensor
     point: Tensor
     normal: Tensor
     scale: Tensor
@@ -180,19 +97,20 @@ class Spots:
 
 
 def find_spots(buffers: Buffers, frames: Tensor, hand: Tensor, bone: Tensor, material: Tensor, camera: Tensor,
-               picture_of: Tensor, shape: tuple[int, int, int]) -> Spots:  # fmt: skip
+               image_index: Tensor, shape: tuple[int, int, int]) -> Spots:  # fmt: skip
     """Where on which bone each covered pixel lies.
 
     frames (N * 22, 13): start, along, back, side, length of each hand's bones in camera space, mm; hand, bone,
-    material (M,) of each sphere; camera (N, 3): scale, principal point x, y of each hand; picture_of (N,).
+    material (M,) of each sphere; camera (N, 3): scale, principal point x, y, px, and image_index (N,) of
+    each hand; shape (B, H, W).
     """
     _, height, width = shape
     pixel = torch.nonzero(buffers.winner >= 0)[:, 0]
     sphere = buffers.winner[pixel]
     owner, part = hand[sphere], bone[sphere]
-    picture = picture_of[owner]
+    own_image = image_index[owner]
     depth, normal = buffers.depth[pixel], buffers.normal[pixel]
-    inside = pixel - picture * (height * width)
+    inside = pixel - own_image * (height * width)
     y = torch.div(inside, width, rounding_mode="floor")
     x = inside - y * width
     scale, cx, cy = camera[owner].unbind(1)
@@ -201,25 +119,28 @@ def find_spots(buffers: Buffers, frames: Tensor, hand: Tensor, bone: Tensor, mat
     local = point - frame[:, :3]
     lengthwise, facing = (local * frame[:, 3:6]).sum(1), (normal * frame[:, 6:9]).sum(1)
     across = (local * frame[:, 9:12]).sum(1)
-    return Spots(pixel, x, y, sphere, owner, part, material[sphere], picture, point, normal, scale,
+    return Spots(pixel, x, y, sphere, owner, part, material[sphere], own_image, point, normal, scale,
                  lengthwise / frame[:, 12], lengthwise, across, facing, local)  # fmt: skip
 
 
 def shade(buffers: Buffers, at: Spots, light: Light, looks: Looks, object_color: Tensor,
           shape: tuple[int, int, int]) -> Tensor:  # fmt: skip
-    """Linear RGB (B*H*W, 3) of the covered pixels, zero elsewhere. object_color (M, 3): of each sphere."""
+    """Linear RGB (B*H*W, 3) of the covered pixels, zero elsewhere.
+
+    object_color (M, 3): linear RGB of each sphere that is an object; shape (B, H, W).
+    """
     color, skin_like, nail = _albedo(at, looks, object_color)
-    toward, key = light.direction[at.picture], light.key[at.picture]
+    toward, key = light.direction[at.image_index], light.key[at.image_index]
     lit = (at.normal * toward).sum(1, keepdim=True)
-    # Light bleeds through skin: the terminator is softer in red than in blue.
-    wrap = skin_like[:, None] * torch.tensor([0.28, 0.14, 0.10], device=color.device)
+    # Light scatters in skin: the edge of its shade is softer in red than in blue.
+    wrap = skin_like[:, None] * torch.tensor(_SCATTER, device=color.device)
     diffuse = ((lit + wrap) / (1 + wrap)).clamp(min=0)
     blocked = _screen_shadow(buffers.depth, at, toward, shape)
-    open_way = 1 - blocked * light.shadow[at.picture]
+    open_way = 1 - blocked * light.shadow[at.image_index]
     ambient_left = _occlusion(buffers, shape)[at.pixel]
     up = (0.5 - 0.5 * at.normal[:, 1:2]).clamp(0, 1)
-    ambient = light.sky[at.picture] * up + light.ground[at.picture] * (1 - up)
-    gloss = light.gloss[at.picture]
+    ambient = light.sky[at.image_index] * up + light.ground[at.image_index] * (1 - up)
+    gloss = light.gloss[at.image_index]
     half = F.normalize(toward - F.normalize(at.point, dim=1), dim=1)
     sharpness = 12.0 + 30.0 * gloss + 40.0 * nail
     gleam = ((at.normal * half).sum(1).clamp(min=1e-4).log() * sharpness).exp() * gloss * (1 + 2.5 * nail)
@@ -229,13 +150,13 @@ def shade(buffers: Buffers, at: Spots, light: Light, looks: Looks, object_color:
     # Grazing rims of skin catch a little of the sky.
     rim = (1 + at.normal[:, 2]).clamp(0, 1) ** 3
     result = result + 0.06 * rim[:, None] * ambient * skin_like[:, None]
-    picture = torch.zeros(shape[0] * shape[1] * shape[2], 3, device=color.device)
-    picture[at.pixel] = result
-    return picture
+    shaded = torch.zeros(shape[0] * shape[1] * shape[2], 3, device=color.device)
+    shaded[at.pixel] = result
+    return shaded
 
 
 def _albedo(at: Spots, looks: Looks, object_color: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Colour (F, 3) of skin, cloth and things without light; skin (F,) and nail (F,) shares."""
+    """Colour (F, 3) of skin, cloth and objects before lighting; how far (F,) each is skin, and nail (F,)."""
     bare = (~looks.gloved[at.hand]).float()
     wave = looks.texture[at.hand]
     color = _skin(at, looks, bare)
@@ -267,7 +188,7 @@ def _skin(at: Spots, looks: Looks, bare: Tensor) -> Tensor:
     dorsal = at.facing.clamp(min=0)
     distal = on_finger & (at.bone % 4 == 3)
     red = 0.5 * _smooth(at.along - 0.7, 8.0) * distal + 0.35 * _bump(at.along, 0.22) * dorsal * on_finger
-    blush = torch.tensor([0.97, 0.80, 0.80], device=color.device)
+    blush = torch.tensor(_BLUSH, device=color.device)
     color = color * (1 + (blush - 1) * (red * bare * 0.9)[:, None])
     crease = (_bump(at.along - 0.02, 0.04) + _bump(at.along - 0.98, 0.04)) * on_finger * (0.2 - at.facing).clamp(0, 1)
     wrinkle = (_bump(at.along, 0.13) + _bump(at.along - 1, 0.13)) * on_finger * dorsal

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .skeleton import FOREARM, PALM, Hands3D
+from .kinematics import FOREARM, PALM, Hands3D
 
-SKIN, SLEEVE, OBJECT = 0, 1, 2
-BLEND_MM = 0.6
-BLEND_PER_RADIUS = 0.12
-_PATCHES = (4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 640)
-_FAR_MM = 1.0e6
+SKIN, SLEEVE, OBJECT = 0, 1, 2  # materials of spheres
+_BLEND_MM, _BLEND_PER_RADIUS = 0.6, 0.12  # depth over which a sphere's surface blends with those behind
+_PATCHES = (4, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 640)  # px, sides of squares of pixels
+_FAR_MM = 1.0e6  # depth of an empty pixel
 _RIM_MM = 40.0
 
-# Control points after the 21 joints.
+# Control points of the flesh after the 21 joints; R and U: on the side of the thumb (radius) and of the pinky (ulna).
 _ELBOW, _WRIST_R, _WRIST_U, _ELBOW_R, _ELBOW_U, _THENAR, _INDEX_MC, _HYPO_A, _HYPO_B = range(21, 30)
 _BETWEEN, _WEB, _HEEL, _SHOULDER, _THUMB_MID = 30, 33, 37, 38, 39
 
@@ -117,7 +116,7 @@ def hand_spheres(hands: Hands3D, shoulder: Tensor) -> Spheres:
 
 @dataclass(frozen=True)
 class Buffers:
-    """What each pixel of B pictures of H x W sees, flattened to (B*H*W,).
+    """What each pixel of B images of H x W sees, flattened to (B*H*W,).
 
     depth: mm, 1e6 where empty; coverage: 0 to 1; winner: index of the nearest sphere, -1 where empty;
     normal (B*H*W, 3): unit, camera frame (pointing at the camera: negative z).
@@ -130,11 +129,11 @@ class Buffers:
 
 
 def splat(center_px: Tensor, radius_px: Tensor, depth: Tensor, radius: Tensor, axis: Tensor, ends: Tensor,
-          picture: Tensor, shape: tuple[int, int, int]) -> Buffers:  # fmt: skip
-    """Draw M spheres into B pictures.
+          image_index: Tensor, shape: tuple[int, int, int]) -> Buffers:  # fmt: skip
+    """Draw M spheres into B images.
 
     center_px (M, 2) x, y; radius_px (M,); depth (M,) of the centre and radius (M,), mm; axis (M, 3) and ends (M, 2):
-    see `Spheres`, a zero axis leaves a sphere round; picture (M,) index;
+    see `Spheres`, a zero axis leaves a sphere round; image_index (M,): which image each is in;
     shape (B, H, W). A pixel's centre lies at its integer coordinates.
     """
     _, height, width = shape
@@ -154,7 +153,7 @@ def splat(center_px: Tensor, radius_px: Tensor, depth: Tensor, radius: Tensor, a
         before = float(size)
         if not chosen.numel():
             continue
-        pixel, dx, dy = _patch(center_px[chosen], picture[chosen], size, shape)
+        pixel, dx, dy = _patch(center_px[chosen], image_index[chosen], size, shape)
         inverse = 1 / radius_px[chosen]
         dx, dy = dx * inverse[:, None], dy * inverse[:, None]
         squared = (dy.square()[:, :, None] + dx.square()[:, None, :]).flatten(1)
@@ -183,7 +182,7 @@ def _blend(
     total, device = len(front) - 1, front.device
     rows, pixels, owners = [], [], []
     for chosen, pixel, rank, cover, bulge, dx, dy in patches:
-        blend = BLEND_MM + BLEND_PER_RADIUS * radius[chosen]
+        blend = _BLEND_MM + _BLEND_PER_RADIUS * radius[chosen]
         behind = (rank - front[pixel]) / blend[:, None]
         sphere, spot = torch.nonzero(behind < 4.0, as_tuple=True)
         weight = (-behind[sphere, spot]).exp_() * cover[sphere, spot]
@@ -192,9 +191,9 @@ def _blend(
         x, y = dx[sphere, spot - line * size], dy[sphere, line]
         owner = chosen[sphere]
         direction = torch.stack([x, y, -bulge[sphere, spot]], 1)
-        way, limit = axis[owner], ends[owner]
-        lean = (direction * way).sum(1)
-        direction = direction + way * (torch.minimum(torch.maximum(lean, limit[:, 0]), limit[:, 1]) - lean)[:, None]
+        row, limit = axis[owner], ends[owner]
+        lean = (direction * row).sum(1)
+        direction = direction + row * (torch.minimum(torch.maximum(lean, limit[:, 0]), limit[:, 1]) - lean)[:, None]
         rows.append(
             torch.cat([weight[:, None], (weight * rank[sphere, spot])[:, None], direction * weight[:, None]], 1)
         )
@@ -209,12 +208,14 @@ def _blend(
     return summed, winner
 
 
-def _patch(center_px: Tensor, picture: Tensor, size: int, shape: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def _patch(
+    center_px: Tensor, image_index: Tensor, size: int, shape: tuple[int, int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
     """Flat pixel indices (M, size, size) around each centre and offsets dx, dy (M, size) from it, px."""
     count, height, width = shape
     offset = torch.arange(size, device=center_px.device)
     corner = (center_px - (size - 1) / 2).ceil().long()
     x, y = corner[:, 0, None] + offset, corner[:, 1, None] + offset
     outside = ((y < 0) | (y >= height))[:, :, None] | ((x < 0) | (x >= width))[:, None, :]
-    pixel = ((picture[:, None] * height + y) * width)[:, :, None] + x[:, None, :]
+    pixel = ((image_index[:, None] * height + y) * width)[:, :, None] + x[:, None, :]
     return pixel.masked_fill_(outside, count * height * width), x - center_px[:, :1], y - center_px[:, 1:]
