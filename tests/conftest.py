@@ -80,35 +80,3 @@ def tiny_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return write_tiny_dir(tmp_path_factory.mktemp("tiny"), edit, plugins)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model directory with a narrow, untrained network (small.narrow_dir)."""
-    from small import narrow_dir
-
-    return narrow_dir(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of dots in COCO-WholeBody layout (small.dots_dataset)."""
-    from small import dots_dataset
-
-    return dots_dataset(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def build(model_dir: Path, data_dir: Path, tmp_path: Path) -> Callable[..., Any]:
-    """build(options={...}, **arguments) -> a trainer of ``model_dir`` on ``data_dir``; work_dir is tmp_path/work."""
-    from modelscope.trainers import build_trainer
-    from small import HOOKS, datasets
-
-    def make(options: dict[str, Any] | None = None, **arguments: Any) -> Any:
-        train, val = datasets(data_dir, model_dir)
-        options = {"train.max_epochs": 2, "train.hooks": HOOKS, **(options or {})}
-        given = {"model": str(model_dir), "train_dataset": train, "eval_dataset": val}
-        given = {**given, "work_dir": str(tmp_path / "work"), "cfg_options": options}
-        return build_trainer("easycv", {**given, **arguments})
-
-    return make

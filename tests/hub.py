@@ -1,6 +1,6 @@
 """A model hub on 127.0.0.1 that speaks what ModelScope's download code asks for: models and native data sets.
 
-    with Hub({"owner/name": model_dir}, {"owner/name": {"train": folder}}, {"/a/picture.jpg": path}) as hub:
+    with Hub({"owner/name": model_dir}, {"owner/name": {"train": folder}}, {"/a/image.jpg": path}) as hub:
         subprocess.run([...], env={**os.environ, **hub.environment(cache_dir)})
 
 It serves the files it was given and nothing else, reads no more than `MAX_BODY` of a request, and ends with the block.

@@ -22,10 +22,11 @@ SIDE = 64  # of the narrow network's crop, pixels
 BACKGROUND = (20, 60, 100)  # BGR, of the images of dots
 
 
-def narrow_config(side: int = SIDE, channels: int = 8, branches: int = 2) -> dict[str, Any]:
+def narrow_config(side: int = SIDE, channels: int = 8, branches: int = 2, hooks: Any = None) -> dict[str, Any]:
     """The hosted configuration with a narrow network on ``side`` x ``side`` crops, without detector and workers.
 
-    The network has at most ``branches`` resolutions: a second one makes most layers, and so most of a test's time.
+    The network has at most ``branches`` resolutions, since layers cost a test's time; ``hooks`` replaces the hosted
+    ones, to which ModelScope adds those of ``cfg_options``.
     """
     config: dict[str, Any] = plain(json.loads((GOLDEN / "hosted" / "configuration.json").read_text()))
     config.pop("plugins")
@@ -48,6 +49,8 @@ def narrow_config(side: int = SIDE, channels: int = 8, branches: int = 2) -> dic
     for block in (config["train"], config["evaluation"]):
         block["dataloader"] = {"batch_size_per_gpu": 4, "workers_per_gpu": 0}
     config["train"]["lr_scheduler"].update(warmup_iters=5, warmup_ratio=0.1)
+    if hooks is not None:
+        config["train"]["hooks"] = hooks
     return config
 
 

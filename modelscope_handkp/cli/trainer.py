@@ -95,7 +95,9 @@ def _plugin(name: str) -> Any:
     try:
         return importlib.import_module(f"..plugin.{name}", __package__)
     except ModuleNotFoundError as error:
-        if error.name != "modelscope":
+        if str(error.name).startswith("modelscope_handkp"):
             raise
-        need = "training and evaluation need ModelScope: pip install 'modelscope[framework,datasets]'."
-        raise ConfigError(need) from None
+        raise ConfigError(
+            f"training and evaluation need ModelScope (no module {error.name}): "
+            "pip install 'modelscope[framework,datasets]'."
+        ) from None

@@ -1,7 +1,7 @@
 """The model card's three scripts, after one import of this package, against a hub on this machine.
 
 The scripts are the card's own text, model id and data set name included, run in a process of its own through
-ModelScope's real download code. Two things are changed: the host of the example picture, which is not here, and the
+ModelScope's real download code. Two things are changed: the host of the example image, which is not here, and the
 number of epochs.
 """
 
@@ -21,7 +21,7 @@ pytest.importorskip("modelscope")
 ROOT = Path(__file__).parents[2]
 MODEL_ID = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
 DATASET = "chenhyer/cv_hand_2d_keypoints_coco_wholebody"
-PICTURE_HOST = "https://modelscope.oss-cn-beijing.aliyuncs.com"
+IMAGE_HOST = "https://modelscope.oss-cn-beijing.aliyuncs.com"
 
 INFERENCE = """
 import cv2
@@ -118,14 +118,14 @@ def run_script(
     splits = {
         split: hands_dataset(home / split, seed=seed) for seed, split in enumerate(("train", "validation", "subtrain"))
     }
-    picture = next((splits["validation"] / "val2017").iterdir())
+    image = next((splits["validation"] / "val2017").iterdir())
 
-    with Hub({MODEL_ID: model}, {DATASET: splits}, {"/test/images/hand_keypoints.jpg": picture}) as hub:
+    with Hub({MODEL_ID: model}, {DATASET: splits}, {"/test/images/hand_keypoints.jpg": image}) as hub:
         paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**os.environ, **hub.environment(home / "cache"), "PYTHONPATH": paths, "OMP_NUM_THREADS": "2"}
 
         def run(text: str) -> "subprocess.CompletedProcess[str]":
-            text = "import modelscope_handkp\n" + text.replace(PICTURE_HOST, hub.endpoint)
+            text = "import modelscope_handkp\n" + text.replace(IMAGE_HOST, hub.endpoint)
             command = [sys.executable, "-c", text]
             return subprocess.run(
                 command, env=environment, cwd=home, capture_output=True, text=True, timeout=300, check=False
@@ -152,7 +152,7 @@ def test_training_then_evaluation(
     assert "'hands': 4" in done.stdout
 
 
-def test_the_trained_model_answers(run_script: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
+def test_the_trained_model_predicts(run_script: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
     done = run_script(INFERENCE.replace(MODEL_ID, "./output/output"))
     assert done.returncode == 0, done.stderr[-3000:]
     assert "'keypoints'" in done.stdout

@@ -1,4 +1,4 @@
-"""How the package sits beside ModelScope and pai-easycv: names, plugin lists, import order."""
+"""The package beside ModelScope and pai-easycv: names, plugin lists, import order."""
 
 import importlib
 import os
@@ -49,11 +49,11 @@ def test_easycv_before_us_is_overridden(ours: type) -> None:
     assert registry.get(names.PIPELINE, names.TASK) is ours
 
 
-def test_easycv_after_us_gives_way_without_failing(ours: type) -> None:
+def test_easycv_after_us_is_ignored_without_an_error(ours: type) -> None:
     registry = Registry("pipelines")
     registry.register_module(names.TASK, module_name=names.PIPELINE, module_cls=ours, force=True)
-    answer = registry.register_module(names.TASK, module_name=names.PIPELINE)(Theirs)
-    assert answer is Theirs
+    decorated = registry.register_module(names.TASK, module_name=names.PIPELINE)(Theirs)
+    assert decorated is Theirs
     assert registry.get(names.PIPELINE, names.TASK) is ours
 
 
@@ -74,7 +74,7 @@ def test_other_names_and_groups_are_as_before() -> None:
             registry.register_module(group, module_name=name, module_cls=Theirs)
 
 
-def test_force_of_a_user_stands() -> None:
+def test_force_registers_as_before() -> None:
     registry = Registry("pipelines")
     registry.register_module(names.TASK, module_name=names.PIPELINE, module_cls=Theirs, force=True)
     assert registry.get(names.PIPELINE, names.TASK) is Theirs
@@ -135,7 +135,7 @@ def test_reading_leaves_the_callers_dict_alone() -> None:
 
 @pytest.fixture
 def pip(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What pip is asked; it answers that it failed."""
+    """The pip commands that are run; each fails."""
     asked: list[list[str]] = []
 
     def command(name: str, args: list[str]) -> tuple[int, None, list[str]]:
@@ -213,9 +213,9 @@ def run(code: str, *paths: Path) -> tuple[str, str]:
     """What a fresh process prints, and logs."""
     path = os.pathsep.join([str(ROOT), *map(str, paths)])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout, answer.stderr
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
 
 
 @pytest.mark.slow
@@ -224,7 +224,7 @@ def run(code: str, *paths: Path) -> tuple[str, str]:
     [(THEIRS, OURS, BUILD), (OURS, THEIRS, BUILD), (OURS, BUILD, THEIRS)],
     ids=["easycv-first", "easycv-second", "easycv-last"],
 )
-def test_ours_serves_whichever_is_imported_first(tmp_path: Path, order: tuple[str, ...]) -> None:
+def test_our_classes_are_built_whichever_is_imported_first(tmp_path: Path, order: tuple[str, ...]) -> None:
     package = tmp_path / "easycv" / "toolkit"
     package.mkdir(parents=True)
     (package / "modelscope.py").write_text(FAKE_EASYCV)

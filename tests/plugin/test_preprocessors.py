@@ -33,11 +33,11 @@ def sample(arrays: dict[str, np.ndarray], i: int) -> dict[str, Any]:
 def test_the_configured_chain_gives_the_golden_tensor(golden: Any, i: int) -> None:
     arrays = golden("preprocess.npz")
     chain = Compose(golden("hosted/configuration.json")["test_pipeline"], Fields.cv)
-    answer = chain(sample(arrays, i))
-    difference = np.abs(answer["img"].numpy() - arrays["tensor"][i])
+    output = chain(sample(arrays, i))
+    difference = np.abs(output["img"].numpy() - arrays["tensor"][i])
     assert difference.mean() < TENSOR_MEAN
     assert difference.max() < TENSOR_MAX
-    assert answer["img_metas"].keys() >= {"image_file", "image_id", "center", "scale", "rotation", "flip_pairs"}
+    assert output["img_metas"].keys() >= {"image_file", "image_id", "center", "scale", "rotation", "flip_pairs"}
 
 
 def test_one_by_one_is_the_core(golden: Any) -> None:

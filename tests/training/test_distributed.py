@@ -1,50 +1,12 @@
 """Several processes: what torchrun must have set, and what two processes on the CPU share."""
 
-import multiprocessing
-import os
-import socket
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
+from processes import TORCHRUN, in_two_processes
 from torch import distributed as dist
 
 from modelscope_handkp.errors import ConfigError
 from modelscope_handkp.training import distributed
-
-WORLD = 2
-ENVIRONMENT = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
-
-
-def in_two_processes(work: Callable[[int], Any]) -> list[Any]:
-    """``work(rank)`` of each process of a group."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def run(rank: int, pipe: Any) -> None:
-        values = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(WORLD), "MASTER_PORT": str(port)}
-        os.environ.update(ENVIRONMENT, **values)
-        torch.set_num_threads(1)
-        assert distributed.join_process_group(on_gpu=False) == torch.device("cpu")
-        pipe.send(work(rank))
-        dist.barrier()
-        dist.destroy_process_group()
-
-    context = multiprocessing.get_context("fork")  # the children have torch already
-    pipes = [context.Pipe(duplex=False) for _ in range(WORLD)]
-    children = [context.Process(target=run, args=(rank, pipe[1]), daemon=True) for rank, pipe in enumerate(pipes)]
-    for child in children:
-        child.start()
-    try:
-        answered = [receiver.poll(60) for receiver, _ in pipes]
-        assert all(answered), "a process has not answered"
-        return [receiver.recv() for receiver, _ in pipes]
-    finally:
-        for child in children:
-            child.join(10)
-            child.kill()
 
 
 class Seen:
@@ -106,7 +68,7 @@ def test_gradients_are_averaged() -> None:
 @pytest.fixture
 def torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of the second of two processes."""
-    for name, value in ENVIRONMENT.items():
+    for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
 
 
@@ -116,7 +78,7 @@ def test_a_launcher_that_works() -> None:
 
 
 @pytest.mark.usefixtures("torchrun")
-@pytest.mark.parametrize("missing", list(ENVIRONMENT))
+@pytest.mark.parametrize("missing", list(TORCHRUN))
 def test_each_variable_of_torchrun_is_needed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     monkeypatch.delenv(missing)
     with pytest.raises(ConfigError, match=f"needs torchrun: {missing} not set"):

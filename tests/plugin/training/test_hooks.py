@@ -1,98 +1,60 @@
-"""The hooks of training: schedule, gradients, logs, and the names that configurations know them by."""
+"""The names of hooks that configurations know."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from small import HOOKS, assert_equal_weights, weights
+from modelscope.trainers.hooks.hook import Hook
 
 from modelscope_handkp.errors import ConfigError
+from modelscope_handkp.plugin.training.hooks import build_hook, known_hooks
 
-pytest.importorskip("modelscope.trainers")
-
-Trained = Callable[..., Any]
-
-
-def test_golden_schedule_at_every_iteration(build: Trained, golden: Callable[[str], Any]) -> None:
-    trainer = build(
-        {
-            "train.max_epochs": 10,
-            "train.hooks": [],
-            "train.dataloader.batch_size_per_gpu": 1,
-            "train.lr_scheduler.step": [4, 8],
-            "train.lr_scheduler.warmup_iters": 50,
-            "train.lr_scheduler.warmup_ratio": 0.1,
-        },
-        eval_dataset=None,
-        train_dataset=torch.utils.data.TensorDataset(torch.zeros(20, 1)),
-        data_collator=lambda items: {"x": torch.zeros(1)},
-    )
-    seen = []
-    trainer.train_step = lambda model, batch: (
-        seen.append(trainer.optimizer.param_groups[0]["lr"]),
-        setattr(trainer, "train_outputs", {"loss": next(iter(model.parameters())).sum() * 0}),
-    )
-    trainer.train()
-    np.testing.assert_allclose(seen, golden("lr_schedule.npz")["short"], rtol=0, atol=1e-9)
+CONVERTER = ("CheckpointHook", "EvaluationHook", "AddLrLogHook", "IterTimerHook", "TextLoggerHook", "TensorboardHook")
 
 
-def test_the_schedule_counts_iterations_of_training_after_an_evaluation(build: Trained) -> None:
-    def cosine_by_iteration(cfg: Any) -> Any:
-        cfg.train.lr_scheduler = {"policy": "CosineAnnealing", "min_lr": 0.0, "by_epoch": False}
-        return cfg
-
-    trainer = build({"evaluation.dataloader.batch_size_per_gpu": 1}, cfg_modify_fn=cosine_by_iteration)
-    seen: list[float] = []
-    step = trainer.train_step
-    trainer.train_step = lambda *given: (seen.append(trainer.optimizer.param_groups[0]["lr"]), step(*given))[1]
-    trainer.train()
-    cosine = 0.5 * 5e-4 * (np.cos(np.pi * np.arange(4) / 4) + 1)
-    np.testing.assert_allclose(seen, cosine, rtol=1e-9)
+def test_all_hooks_of_the_converter_are_built_with_their_options() -> None:
+    for name in CONVERTER:
+        assert isinstance(build_hook({"type": name}), Hook)
+    assert build_hook({"type": "CheckpointHook", "interval": 7}).interval == 7
+    assert build_hook({"type": "BestCkptSaverHook", "metric_key": "EPE", "rule": "min"}).metric_key == "EPE"
 
 
-def test_the_gpus_loss_scaling_trains_the_same_where_it_has_nothing_to_scale(build: Trained, tmp_path: Path) -> None:
-    from modelscope_handkp.plugin.training.hooks import MixedPrecisionHook
-
-    plain, scaled = build({"train.max_epochs": 1}, work_dir=str(tmp_path / "plain")), build({"train.max_epochs": 1})
-    scaled.register_hook(MixedPrecisionHook())  # without a GPU its scaler is disabled
-    plain.train()
-    scaled.train()
-    assert_equal_weights(weights(plain), weights(scaled))
+def test_the_hooks_that_modelscope_has_of_the_same_name_are_replaced() -> None:
+    for name in {*CONVERTER, "BestCkptSaverHook"} - {"IterTimerHook"}:
+        assert type(build_hook({"type": name})).__module__.startswith("modelscope_handkp."), name
 
 
-def test_gradients_are_clipped(build: Trained) -> None:
-    trainer = build({"train.optimizer": {"type": "SGD", "lr": 1.0},
-                     "train.optimizer.options.grad_clip.max_norm": 1e-3, "train.lr_scheduler.warmup_iters": 0,
-                     "train.max_epochs": 1, "train.dataloader.batch_size_per_gpu": 8})  # fmt: skip
-    before = dict(trainer.model.named_parameters())
-    before = {key: value.detach().clone() for key, value in before.items()}
-    trainer.train()
-    moved = sum(((value - before[key]) ** 2).sum() for key, value in trainer.model.named_parameters()).sqrt()
-    assert float(moved) == pytest.approx(1e-3, rel=0.05)
+def test_other_hooks_of_modelscope_are_built_too() -> None:
+    hook = build_hook({"type": "EarlyStopHook", "metric_key": "PCK", "patience": 3})
+    assert type(hook).__module__.startswith("modelscope.") and hook.patience == 3
 
 
-def test_all_hooks_of_the_converter_resolve_and_an_unknown_is_refused(build: Trained) -> None:
-    converter = [
-        "CheckpointHook",
-        "EvaluationHook",
-        "AddLrLogHook",
-        "IterTimerHook",
-        "TextLoggerHook",
-        "TensorboardHook",
-    ]
-    build({"train.hooks": [{"type": name} for name in converter]}).train()
-    with pytest.raises(ConfigError, match=r"'EMAHook', which is not known; known are .*AddLrLogHook.*TensorboardHook"):
+def test_known_are_ours_and_modelscopes_and_those_of_users() -> None:
+    from modelscope.trainers.hooks.builder import HOOKS
+
+    @HOOKS.register_module(module_name="HookOfAUser", force=True)
+    class HookOfAUser(Hook):
+        pass
+
+    assert {*CONVERTER, "DDPHook", "EarlyStopHook", "HookOfAUser"} <= set(known_hooks())
+    assert known_hooks() == sorted(known_hooks())
+    assert isinstance(build_hook({"type": "HookOfAUser"}), HookOfAUser)
+
+
+@pytest.mark.parametrize("name", ["EMAHook", None])
+def test_an_unknown_hook_is_refused_with_those_that_are_known(name: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"{name!r}, which is not known; known are .*AddLrLogHook.*TensorboardHook"):
+        build_hook({"type": name})
+
+
+@pytest.mark.parametrize(
+    "config", [{"type": "EvaluationHook", "interval": 0}, {"type": "AddLrLogHook", "every": 3}], ids=lambda c: c["type"]
+)
+def test_options_that_a_hook_does_not_take(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=rf"{config['type']} does not take"):
+        build_hook(config)
+
+
+def test_the_trainer_refuses_an_unknown_hook(build: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="'EMAHook'"):
         build({"train.hooks": [{"type": "EMAHook"}]})
-
-
-def test_tensorboard_scalars_and_pictures(build: Trained, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    build({"train.hooks": [*HOOKS, {"type": "TensorboardHook", "interval": 1}]}).train()
-    events = EventAccumulator(str(tmp_path / "work" / "tensorboard_output")).Reload()
-    assert {"loss", "lr", "evaluation/PCK"} <= set(events.Tags()["scalars"])
-    assert len(events.Tags()["images"]) == 2

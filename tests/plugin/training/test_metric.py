@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from modelscope_handkp.errors import ConfigError, DatasetError
+from modelscope_handkp.plugin.training.metric import Predictions
 from modelscope_handkp.skeleton import KEYPOINT_NAMES
 
 builder = pytest.importorskip("modelscope.metrics.builder")
@@ -39,6 +40,7 @@ def feed(metric: Any, data: dict[str, np.ndarray], order: Any) -> Any:
                     "joints_3d": data["joints"][i],
                     "joints_3d_visible": data["visible"][i],
                     "bbox": data["box_xywh"][i],
+                    "is_left": bool(i % 2),
                 },
             }
             for i in chosen
@@ -72,11 +74,47 @@ def test_only_the_named_metrics(data: dict[str, np.ndarray]) -> None:
 
 
 def test_coco_results(data: dict[str, np.ndarray]) -> None:
+    data["predictions"][3, :, 2] = np.arange(21)
     entries = feed(build(), data, np.arange(39, -1, -1)).to_coco()
     assert [entry["image_id"] for entry in entries] == list(range(100, 140))
+    assert [entry["bbox_id"] for entry in entries] == list(range(40))
     np.testing.assert_allclose(entries[3]["keypoints"], data["predictions"][3].ravel(), atol=1e-4)
     np.testing.assert_allclose(entries[3]["bbox"], data["box_xywh"][3])
+    assert entries[3]["score"] == 10
+    assert [entry["is_left"] for entry in entries[:3]] == [False, True, False]
     json.dumps(entries)
+
+
+def test_predictions_need_no_ground_truth() -> None:
+    collector = Predictions()
+    metas = [{"bbox_id": 1, "image_id": 5, "image_file": "b.jpg"}, {"bbox_id": 1, "image_id": 4, "image_file": "a.jpg"}]
+    collector.add({"keypoints": np.ones((2, 21, 3))}, {"img_metas": metas})
+    assert collector.evaluate() == {}
+    entries = collector.to_coco()
+    assert [entry["image_id"] for entry in entries] == [4, 5]
+    assert entries[0].keys() == {"image_id", "category_id", "bbox_id", "keypoints", "score"}
+
+
+def test_the_trainer_does_not_travel_between_processes() -> None:
+    metric = builder.build_metric({"type": "EasyCVMetric", "trainer": test_coco_results})
+    assert metric.trainer is test_coco_results
+    assert pickle.loads(pickle.dumps(metric)).trainer is None and metric.trainer is not None
+
+
+def test_thresholds_are_those_of_the_evaluator(data: dict[str, np.ndarray]) -> None:
+    plain, other = (feed(build(**changes), data, np.arange(40)).evaluate() for changes in
+                    ({}, {"pck_thr": 0.05, "auc_nor": 10}))  # fmt: skip
+    assert other["PCK"] < plain["PCK"] and other["AUC"] < plain["AUC"]
+    default = feed(builder.build_metric({"type": "EasyCVMetric"}), data, np.arange(40)).evaluate()
+    assert default == plain
+
+
+def test_sizes_and_joints_without_a_sample_are_left_out(data: dict[str, np.ndarray]) -> None:
+    data["visible"][:, 4] = 0
+    data["box_xywh"][:, 2:] = 60
+    values = feed(build(), data, np.arange(40)).evaluate()
+    assert "PCK_medium" in values and "PCK_small" not in values and "PCK_large" not in values
+    assert "PCK_wrist" in values and f"PCK_{KEYPOINT_NAMES[4]}" not in values
 
 
 @pytest.mark.parametrize(
@@ -92,7 +130,7 @@ def test_what_is_not_known_is_refused(evaluators: Any, named: str) -> None:
         builder.build_metric({"type": "EasyCVMetric", "evaluators": evaluators})
 
 
-def test_nothing_to_judge_by() -> None:
+def test_nothing_to_evaluate_against() -> None:
     with pytest.raises(DatasetError, match="gave no sample"):
         build().evaluate()
     with pytest.raises(DatasetError, match="bbox_id"):
@@ -101,3 +139,8 @@ def test_nothing_to_judge_by() -> None:
     metric.add({"keypoints": np.zeros((1, 21, 3))}, {"img_metas": [{"bbox_id": 0}]})
     with pytest.raises(DatasetError, match="ground_truth"):
         metric.evaluate()
+    metric.add({"keypoints": np.zeros((1, 21, 3))}, {"img_metas": [{"bbox_id": 0, "ground_truth": {"bbox": [0] * 4}}]})
+    with pytest.raises(DatasetError, match="joints_3d"):
+        metric.evaluate()
+    with pytest.raises(DatasetError, match="bbox_id"):
+        metric.add({"keypoints": np.zeros((1, 21, 3))}, {})

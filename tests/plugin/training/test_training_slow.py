@@ -1,4 +1,4 @@
-"""Training for minutes: kills, two processes, and a network that learns its pictures by heart."""
+"""Training for minutes: kills, two processes, and a network that learns its images by heart."""
 
 import os
 import subprocess
@@ -63,6 +63,7 @@ def test_two_processes_agree_and_count_each_sample_once(places: tuple[Path, Path
     train("run", *places, tmp_path / "two", 2, processes=2)
     first, second = result(tmp_path / "two", 0), result(tmp_path / "two", 1)
     assert equal(first["parameters"], second["parameters"])
+    assert first["losses"] == second["losses"] and len(first["losses"]) == 4  # two iterations of two epochs
     assert first["values"] == second["values"]
     assert first["values"]["hands"] == 7
 

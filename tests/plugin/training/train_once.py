@@ -36,6 +36,16 @@ def build(arguments: argparse.Namespace) -> Any:
     return build_trainer("easycv", {**given, "train_dataset": train, "eval_dataset": val, **launcher})
 
 
+class Losses(Hook):
+    """Lists the loss that each iteration logs."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def after_train_iter(self, trainer: Any) -> None:
+        self.losses.append(trainer.log_buffer.val_history["loss"][-1])
+
+
 class Ticks(Hook):
     """Writes a byte at each iteration."""
 
@@ -47,14 +57,14 @@ class Ticks(Hook):
 
 
 def run(arguments: argparse.Namespace, *hooks: Hook) -> None:
-    """Train and evaluate; every process leaves its weights and numbers."""
-    trainer = build(arguments)
-    for hook in hooks:
+    """Train and evaluate; every process leaves its weights, losses and numbers."""
+    trainer, losses = build(arguments), Losses()
+    for hook in (losses, *hooks):
         trainer.register_hook(hook)
     started = any(arguments.work.glob("epoch_*.pth"))
     trainer.train(checkpoint_path=str(arguments.work) if started else None)
     weights = trainer.unwrap_module(trainer.model)
-    result = {"parameters": dict(weights.named_parameters()), "values": trainer.evaluate()}
+    result = {"parameters": dict(weights.named_parameters()), "losses": losses.losses, "values": trainer.evaluate()}
     torch.save(result, str(arguments.work / f"rank{os.environ.get('RANK', '0')}.pt"))
 
 
