@@ -1,4 +1,4 @@
-"""A model hub on 127.0.0.1 that speaks what ModelScope's download code asks for: models and native data sets.
+"""A model hub on 127.0.0.1 for ModelScope's download code: models and native data sets.
 
     with Hub({"owner/name": model_dir}, {"owner/name": {"train": folder}}, {"/a/image.jpg": path}) as hub:
         subprocess.run([...], env={**os.environ, **hub.environment(cache_dir)})
@@ -73,7 +73,7 @@ class Hub:
             self._archives[folder] = buffer.getvalue()
         return self._archives[folder]
 
-    def answer(self, path: str, query: dict[str, str]) -> Any:
+    def respond(self, path: str, query: dict[str, str]) -> Any:
         """A JSON value, bytes, or None for what is not there."""
         if path in self.files:
             return self.files[path].read_bytes()
@@ -220,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.hub.requests.append(f"{self.command} {self.path}")
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        found = self.hub.answer(url.path, query)
+        found = self.hub.respond(url.path, query)
         if found is None:
             self._send(404, json.dumps({"Code": 404, "Success": False, "Message": f"{url.path} is not here"}).encode())
         elif isinstance(found, bytes):

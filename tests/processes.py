@@ -36,8 +36,8 @@ def in_two_processes(work: Callable[[int], Any]) -> list[Any]:
     for child in children:
         child.start()
     try:
-        answered = [receiver.poll(60) for receiver, _ in pipes]
-        assert all(answered), "a process has not answered"
+        finished = [receiver.poll(60) for receiver, _ in pipes]
+        assert all(finished), "a process has sent nothing"
         return [receiver.recv() for receiver, _ in pipes]
     finally:
         for child in children:

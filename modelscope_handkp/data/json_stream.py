@@ -94,7 +94,7 @@ class _Reader:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._cursor)
                 length = end - self._cursor
-                if end < len(self._text) or not self._more(size):  # a number may go on behind the window
+                if end < len(self._text) or not self._more(size):  # a number may continue beyond the window
                     self._cursor += length
                     return value
             except json.JSONDecodeError:

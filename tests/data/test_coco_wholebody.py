@@ -21,6 +21,12 @@ def test_the_order_is_that_of_images_then_annotations_then_sides(tmp_path: Path)
     assert hands.is_left.dtype == bool
 
 
+def test_the_order_within_an_image_is_kept_however_many_there_are(tmp_path: Path) -> None:
+    people = [annotation(number % 2, lefthand_box=[number, 0, 1, 1]) for number in range(100)]
+    hands = read_annotations(write_coco(tmp_path, people))
+    assert hands.boxes_xywh[:, 0].tolist() == [*range(0, 100, 2), *range(1, 100, 2)]
+
+
 def test_each_hand_has_its_own_box_and_keypoints(tmp_path: Path) -> None:
     points = [float(number) for number in range(63)]
     people = [annotation(1, "left right", righthand_box=[1, 2, 3, 4], righthand_kpts=points), annotation(0)]

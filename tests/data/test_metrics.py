@@ -33,12 +33,12 @@ def test_by_joint(golden: Callable[[str], Any]) -> None:
 
 def test_hands_are_small_below_48_pixels_and_large_from_128() -> None:
     sides = [10, 47, 48, 127, 128, 500]
-    boxes = [[0, 0, side / 2, side] for side in sides]
+    boxes = [[0, 0, side, side / 2] if side % 2 else [0, 0, side / 2, side] for side in sides]
     joints = np.zeros((6, 1, 2))
-    hit = np.array([1, 0, 1, 1, 0, 0])
+    hit = np.array([1, 0, 0, 1, 1, 0])
     predictions = np.where(hit, 0.0, 1000.0)[:, None, None] * np.ones((6, 1, 2))
     result = metrics.evaluate_keypoints(predictions, joints, np.ones((6, 1)), boxes)
-    assert (result["PCK_small"], result["PCK_medium"], result["PCK_large"]) == (0.5, 1.0, 0.0)
+    assert (result["PCK_small"], result["PCK_medium"], result["PCK_large"]) == (0.5, 0.5, 0.5)
     alone = metrics.evaluate_keypoints(predictions[:1], joints[:1], np.ones((1, 1)), boxes[:1])
     assert alone["PCK_small"] == 1 and np.isnan(alone["PCK_medium"]) and np.isnan(alone["PCK_large"])
 
@@ -120,6 +120,8 @@ def test_heatmap_peaks_are_near_within_a_twentieth_of_the_sides() -> None:
     # off by 1/40 of the width: near; by 2/40: not; by 1/20 of the height: not; the last is far away
     assert metrics.heatmap_accuracy(found, target, torch.ones(1, 5, 1)) == pytest.approx(2 / 5)
     assert metrics.heatmap_accuracy(found, target, torch.ones(1, 5, 1), near=0.051) == pytest.approx(4 / 5)
+    quarter = heatmaps((20, 10), (10, 15), (19, 10), (10, 14))
+    assert metrics.heatmap_accuracy(quarter, target[:, :4], torch.ones(1, 4, 1), near=0.25) == 0.5  # strict
 
 
 def test_heatmap_accuracy_counts_annotated_keypoints_alike() -> None:

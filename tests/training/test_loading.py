@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
 from modelscope_handkp.data.dataset import collate
 from modelscope_handkp.errors import DatasetError
-from modelscope_handkp.training.loading import EpochSampler, build_loader, set_epoch
+from modelscope_handkp.training.loading import EpochSampler, HandLoader, build_loader, set_epoch
 
 # Numbers of Python's and numpy's generators in the two workers of seed 7, epoch 3: a seed gives the same run for good.
 DRAWN_AT_7_3 = [(0.7657146688917713, 0.015896675686704942), (0.8796177964849256, 0.542234207458152)]
@@ -155,3 +155,4 @@ def test_an_epoch_without_any_image_is_an_error_in_training_only() -> None:
     with pytest.raises(DatasetError, match="no image of the training data set can be read"):
         batches(Numbers(2, broken=(0, 1)), pad=True)
     assert batches(Numbers(2, broken=(0, 1))) == []
+    assert list(HandLoader(Numbers(2, broken=(0, 1)), collate_fn=collate)) == []

@@ -52,6 +52,7 @@ def test_by_iteration_and_warm_ups() -> None:
     ("config", "named"),
     [
         ({"policy": "cyclic"}, "cyclic.*step"),
+        ({"policy": "fixed", "options": {"gamma": 1}}, "options .* do not fit policy 'fixed'"),
         ({"policy": "step", "step": [1], "warmup": "slow", "warmup_iters": 1}, "slow.*linear"),
         ({"policy": "step", "steps": [1]}, "steps"),
         ({"policy": "CosineAnnealing"}, "min_lr"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from modelscope.trainers.hooks.optimizer.base import OptimizerHook
 from processes import TORCHRUN, in_two_processes
 from small import HOOKS, assert_equal_weights, datasets, weights
 
@@ -17,6 +18,7 @@ from modelscope_handkp.data.dataset import collate
 from modelscope_handkp.errors import ConfigError, DatasetError, MissingFileError
 from modelscope_handkp.model_dir.checkpoint import read_state_dict
 from modelscope_handkp.plugin import names
+from modelscope_handkp.plugin.training.loop_hooks import MixedPrecisionHook
 
 pytest.importorskip("modelscope.trainers")
 
@@ -150,6 +152,16 @@ def test_mixed_precision_on_the_cpu_is_bfloat16(build: Build, option: dict[str, 
     assert torch.bfloat16 in kinds
     assert all(value.dtype == torch.float32 for value in trainer.model.parameters())
     assert all(torch.isfinite(value).all() for value in trainer.model.parameters())
+
+
+def test_only_a_gpu_needs_its_loss_scaled(build: Build) -> None:
+    for kind, use_fp16, expected in (("cpu", True, 0), ("cuda", True, 1), ("cuda", False, 0)):
+        trainer = build(use_fp16=use_fp16)
+        trainer.device = torch.device(kind)
+        trainer.register_optimizers_hook()
+        trainer.register_optimizers_hook()  # as ModelScope does at every train()
+        assert len(trainer.get_hook(MixedPrecisionHook)) == expected
+        assert len(trainer.get_hook(OptimizerHook)) == 1
 
 
 def test_metrics_without_pck_train_without_a_best(build: Build, tmp_path: Path) -> None:
