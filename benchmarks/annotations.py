@@ -1,8 +1,8 @@
 """Reading an annotation file of COCO-WholeBody's size: processor time and peak memory, against json.load.
 
-    python benchmarks/annotations.py [--pictures 118287] [--keep FILE] [--json-load]
+    python benchmarks/annotations.py [--images 118287] [--keep FILE] [--json-load]
 
-Writes a file like coco_wholebody_train_v1.0.json (118,287 pictures, 262,465 people, over 1 GB) with made-up numbers,
+Writes a file like coco_wholebody_train_v1.0.json (118,287 images, 262,465 people, over 1 GB) with made-up numbers,
 reads it in a process of its own and prints what that took. --json-load measures the plain way too; it needs several GB.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-PEOPLE_A_PICTURE = 262_465 / 118_287
+PEOPLE_PER_IMAGE = 262_465 / 118_287
 HAND_IS_VALID = 0.4
 TEMPLATES = 64  # different people; the rest of the file repeats them
 READERS = {
@@ -24,16 +24,16 @@ READERS = {
 }
 
 
-def write(path: Path, pictures: int) -> None:
-    """An annotation file of ``pictures`` pictures."""
+def write(path: Path, count: int) -> None:
+    """Write an annotation file of ``count`` images."""
     rng = np.random.default_rng(0)
     people = [_person(rng) for _ in range(TEMPLATES)]
-    owners = np.sort(rng.integers(0, pictures, round(pictures * PEOPLE_A_PICTURE)))
+    owners = np.sort(rng.integers(0, count, round(count * PEOPLE_PER_IMAGE)))
     with path.open("w") as file:
         file.write('{"info": {"description": "made up"}, "licenses": [], "images": [')
         images = (
             {"id": i, "file_name": f"{i:012d}.jpg", "width": 640, "height": 480, "coco_url": "x" * 56}
-            for i in range(pictures)
+            for i in range(count)
         )
         file.write(", ".join(map(json.dumps, images)))
         file.write('], "annotations": [')
@@ -57,7 +57,7 @@ def _person(rng: np.random.Generator) -> str:
 
 
 def measure(code: str) -> str:
-    """What a process that runs ``code`` prints, its seconds and its peak memory."""
+    """What a process prints that runs ``code``, then its seconds of processor time and its peak memory."""
     done = subprocess.run([sys.executable, "-c", code + MEASURE], capture_output=True, text=True, check=True)
     return done.stdout.strip().replace("\n", ", ")
 
@@ -71,16 +71,17 @@ print("peak", used.ru_maxrss // 1024, "MB")
 
 
 def main() -> None:
+    """Write the file, read it, and print what that took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=118_287)
+    parser.add_argument("--images", type=int, default=118_287)
     parser.add_argument("--keep", type=Path, help="write the file here and leave it")
     parser.add_argument("--json-load", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.keep or Path(folder) / "annotations.json"
         if not path.exists():
-            write(path, arguments.pictures)
-        print(f"{path.stat().st_size / 1e6:.0f} MB, {arguments.pictures} pictures")
+            write(path, arguments.images)
+        print(f"{path.stat().st_size / 1e6:.0f} MB, {arguments.images} images")
         print("importing the package alone:", measure("import modelscope_handkp.data.coco_wholebody"))
         for name, code in READERS.items():
             if name == "ours" or arguments.json_load:

@@ -1,4 +1,4 @@
-"""What `import modelscope_handkp` costs over `import modelscope`: fresh processes, one of each in turn.
+"""Time of `import modelscope_handkp` against `import modelscope`: fresh processes, one of each in turn.
 
     python benchmarks/import_time.py [--runs 7]
 
@@ -20,11 +20,12 @@ ALLOWED = 1.3
 def seconds(statement: str) -> float:
     """Seconds that ``statement`` takes in a fresh process, the interpreter's own start left out."""
     command = [sys.executable, "-c", TIMED.format(statement)]
-    answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return float(answer.stdout.splitlines()[-1])
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return float(done.stdout.splitlines()[-1])
 
 
 def main() -> int:
+    """Print the medians; 0 if their ratio is allowed, 1 otherwise."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7, help="fresh processes of each kind")
     runs = parser.parse_args().runs

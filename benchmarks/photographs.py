@@ -4,8 +4,8 @@
     python benchmarks/photographs.py [--model DIR] [--out FOLDER]
 
 The photographs come with scikit-image, scikit-learn and matplotlib: two portraits, a cat, a flower, a temple, a cup,
-coins, a motorcycle, a rocket, the sky, grass, gravel and bricks. The backgrounds of the renderer were mended after
-looking at some of them, so they are no proof, but they are photographs.
+coins, a motorcycle, a rocket, the sky, grass, gravel and bricks. The renderer's backgrounds were improved after results
+on some of them, so the count is optimistic.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ FOLDERS = {
     Path(sklearn.__file__).parent / "datasets" / "images": ("china.jpg", "flower.jpg"),
     Path(matplotlib.get_data_path()) / "sample_data": ("grace_hopper.jpg",),
 }  # fmt: skip
-OF_A_HAND = 0.3  # a detector's score above which a box is counted as offered
+OF_A_HAND = 0.3  # score above which the detector's boxes are counted
 
 
 def main() -> None:
+    """Print hands and strong boxes of each photograph."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="model directory (default: the embedded one)")
-    parser.add_argument("--out", type=Path, help="folder for the drawn pictures")
+    parser.add_argument("--out", type=Path, help="folder for the drawn images")
     args = parser.parse_args()
     estimator = HandEstimator.from_pretrained(args.model)
     detector: Any = estimator.detector
@@ -43,7 +44,7 @@ def main() -> None:
     total, offered = 0, 0
     for path in paths:
         image = load_image(path)
-        hands, strong = estimator(image), int((detector(image)[1] > OF_A_HAND).sum())
+        hands, strong = estimator(image), int((detector.detect([image])[0][1] > OF_A_HAND).sum())
         total, offered = total + len(hands.boxes), offered + strong
         print(f"{path.stem:20s}{len(hands.boxes):4d} hands, {strong:4d} boxes above {OF_A_HAND}", flush=True)
         if args.out:

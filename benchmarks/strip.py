@@ -1,10 +1,10 @@
-"""Draw the embedded model's answers, the good and the bad, as they come: `examples/strip.jpg`.
+"""Draw good and bad results of the embedded model, unselected: `examples/strip.jpg`.
 
-    python benchmarks/strip.py [--model DIR] [--pictures 41] [--seed 9000000] [--out examples/strip.jpg]
+    python benchmarks/strip.py [--model DIR] [--images 41] [--seed 9000000] [--out examples/strip.jpg]
 
-A row for each level: rendered pictures with one hand, found and estimated end to end, put in order by the share of
-joints within 0.2 of the hand's size (PCK), and those at the best, the quartiles and the worst drawn. No hand found
-counts as none right; pictures whose hand does not show are left out.
+A row for each level: rendered images with one hand, end to end, sorted by the share of joints within 0.2 of the hand's
+size (PCK); the best, the quartiles and the worst are drawn. A hand that is not found has a share of 0; images whose
+hand does not show are left out.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ QUANTILES = {"best": 0.0, "better quarter": 0.25, "median": 0.5, "worse quarter"
 CAPTION = 22  # pixels above a tile
 
 
-def row(estimator: HandEstimator, level: str, pictures: int, seed: int) -> NDArray[np.uint8]:
+def row(estimator: HandEstimator, level: str, images: int, seed: int) -> NDArray[np.uint8]:
     """The tiles of one level side by side, captions above them: (TILE + CAPTION, 5 * TILE, 3) BGR."""
-    answers = []
-    for index in tqdm(range(pictures), desc=level, unit="picture"):
+    results = []
+    for index in tqdm(range(images), desc=level, unit="image"):
         image, keypoints, truth = render_image(seed + index, (TILE, TILE), 1, level)
         if not len(truth):  # something covers the hand
             continue
         hands = estimator(image)
         found = matched(hands.keypoints[..., :2], iou(truth, hands.boxes))
         right = pck(distances(found, keypoints, keypoints[..., 2]), xyxy_to_xywh(truth))
-        answers.append((right, index, draw_hands(image, hands)))
-    answers.sort(key=lambda answer: (-answer[0], answer[1]))
-    chosen = [answers[round(share * (len(answers) - 1))] for share in QUANTILES.values()]
-    return np.hstack([_captioned(f"{level}: {name}, {a[0]:.2f}", a[2]) for name, a in zip(QUANTILES, chosen)])
+        results.append((right, index, draw_hands(image, hands)))
+    results.sort(key=lambda result: (-result[0], result[1]))
+    chosen = [results[round(share * (len(results) - 1))] for share in QUANTILES.values()]
+    return np.hstack([_captioned(f"{level}: {name}, {r[0]:.2f}", r[2]) for name, r in zip(QUANTILES, chosen)])
 
 
 def _captioned(text: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -53,14 +53,15 @@ def _captioned(text: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def main() -> None:
+    """Draw a row for each level into one image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="model directory (default: the embedded one)")
-    parser.add_argument("--pictures", type=int, default=41, help="a level")
+    parser.add_argument("--images", type=int, default=41, help="images of each level")
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
     parser.add_argument("--out", type=Path, default=Path("examples") / "strip.jpg")
     args = parser.parse_args()
     estimator = HandEstimator.from_pretrained(args.model)
-    strip = np.vstack([row(estimator, level, args.pictures, args.seed) for level in LEVELS])
+    strip = np.vstack([row(estimator, level, args.images, args.seed) for level in LEVELS])
     cv2.imwrite(str(args.out), strip, [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(args.out)
 

@@ -1,9 +1,9 @@
-"""Training speed: pictures a second against a plain torch loop on the same network and loader, share of waiting.
+"""Training speed: images a second against a plain torch loop on the same network and loader, share of waiting.
 
     python benchmarks/training.py [--iterations 10] [--batch-size 32] [--workers 2] [--threads 2] [--model DIR]
 
-Without --model the hosted configuration (HRNetV2-W18, 256 x 256), untrained. The two ways take turns step by step, so
-that whatever else the machine does slows both; the ratio is the median over the steps. A second run, without the plain
+Without --model the hosted configuration (HRNetV2-W18, 256 x 256), untrained. The two loops alternate step by step, so
+that other load on the machine slows both; the ratio is the median over the steps. A second run, without the plain
 loop beside it, measures the waiting. The first iterations, in which workers start and memory is taken, do not count.
 """
 
@@ -24,7 +24,8 @@ from modelscope.trainers.hooks.priority import Priority
 
 from modelscope_handkp.data.dataset import collate
 from modelscope_handkp.model_dir.config import read_configuration
-from modelscope_handkp.networks.topdown import build_pose, heatmap_loss
+from modelscope_handkp.model_dir.settings import NetworkSettings
+from modelscope_handkp.networks.topdown import build_topdown, heatmap_loss
 from modelscope_handkp.plugin.training.dataset import open_dataset
 from modelscope_handkp.synthetic import write_dataset
 from modelscope_handkp.training.loading import build_loader
@@ -45,12 +46,15 @@ class Turns(Hook):
         self.plain_steps: list[float] = []
 
     def before_train_epoch(self, trainer: Any) -> None:
+        """Start the clock."""
         self._last = time.perf_counter()
 
     def before_train_iter(self, trainer: Any) -> None:
+        """Note how long the loop waited for its batch."""
         self.waits.append(time.perf_counter() - self._last)
 
     def after_train_iter(self, trainer: Any) -> None:
+        """Note how long the iteration took, then let the plain loop make its step."""
         done = time.perf_counter()
         self.steps.append(done - self._last)
         if self.plain is not None:
@@ -60,8 +64,8 @@ class Turns(Hook):
 
 
 def plain_loop(model_dir: Path, dataset: Any, batch_size: int, workers: int) -> Iterator[None]:
-    """The plain way, a step each time."""
-    model = build_pose(read_configuration(model_dir)["model"]).train()
+    """A generator that makes one training step of the plain loop each time."""
+    model = build_topdown(NetworkSettings.parse(read_configuration(model_dir)["model"])).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
     for batch in build_loader(dataset, batch_size, workers, seed=0, shuffle=True, collate_fn=collate):
         loss = heatmap_loss(model(batch["img"]), batch["target"], batch["target_weight"])
@@ -72,6 +76,7 @@ def plain_loop(model_dir: Path, dataset: Any, batch_size: int, workers: int) -> 
 
 
 def train(model_dir: Path, dataset: Any, options: dict[str, Any], work_dir: str, hook: Turns) -> Turns:
+    """Train with ModelScope's loop and return `hook` with its measurements."""
     given = {"model": str(model_dir), "work_dir": work_dir, "train_dataset": dataset, "device": "cpu"}
     build_trainer("easycv", {**given, "cfg_options": options, "callbacks": [hook]}).train()
     return hook
@@ -83,18 +88,20 @@ def untrained(folder: Path) -> Path:
     config = read_configuration(ROOT)
     config.pop("plugins", None)
     (folder / "configuration.json").write_text(json.dumps(config))
-    torch.save({"state_dict": build_pose(config["model"]).state_dict()}, folder / "pytorch_model.pt")
+    network = build_topdown(NetworkSettings.parse(config["model"]))
+    torch.save({"state_dict": network.state_dict()}, folder / "pytorch_model.pt")
     return folder
 
 
 def main() -> None:
+    """Measure both loops and print their rates and the share of waiting."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=10, help="more than 2 (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2, help="of torch (%(default)s)")
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--data", type=Path, help="a folder of COCO-WholeBody layout instead of rendered pictures")
+    parser.add_argument("--data", type=Path, help="a folder of COCO-WholeBody layout instead of rendered images")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     logging.disable(logging.INFO)
@@ -116,9 +123,9 @@ def main() -> None:
         alone = train(model_dir, dataset, options, str(folder / "alone"), Turns())
     ours, theirs = np.array(both.steps[LEFT_OUT:]), np.array(both.plain_steps[LEFT_OUT:])
     for way, seconds in (("ours", ours), ("plain", theirs)):
-        print(f"{way:6} {arguments.batch_size / np.median(seconds):.2f} pictures/s")
+        print(f"{way:6} {arguments.batch_size / np.median(seconds):.2f} images/s")
     low, middle, high = np.percentile(theirs / ours, (25, 50, 75))
-    print(f"ours / plain, pictures/s: median {middle:.3f} of {len(ours)} steps, middle half {low:.3f} to {high:.3f}")
+    print(f"ours / plain, images/s: median {middle:.3f} of {len(ours)} steps, middle half {low:.3f} to {high:.3f}")
     waiting = sum(alone.waits[LEFT_OUT:]) / sum(alone.steps[LEFT_OUT:])
     print(f"waiting for data: {waiting:.1%} of the time of ours alone")
 

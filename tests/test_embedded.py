@@ -1,4 +1,4 @@
-"""The model that ships with the package, on a few rendered pictures that it was not trained on."""
+"""The model that ships with the package, on a few rendered images that it was not trained on."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ import modelscope_handkp
 from modelscope_handkp import HandEstimator
 from modelscope_handkp.data.metrics import distances, pck
 from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
-from modelscope_handkp.model_dir.checkpoint import load_weights, read_state_dict
 from modelscope_handkp.model_dir.config import read_configuration
-from modelscope_handkp.networks.topdown import build_pose
+from modelscope_handkp.model_dir.settings import NetworkSettings
+from modelscope_handkp.networks.topdown import load_topdown
 from modelscope_handkp.pose.transforms import NormalizeTensor
 from modelscope_handkp.synthetic import Rng, render_crops, render_image
 
 FOLDER = Path(modelscope_handkp.__file__).parent / "embedded"
 SEED = 9_100_000
 MEBIBYTE = 2**20
-PCK, RECALL = 0.75, 0.5  # well below the model's own numbers (embedded/README.md): twelve pictures scatter
+PCK, RECALL = 0.75, 0.5  # well below the model's numbers (embedded/README.md), since twelve images scatter
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def estimator():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def rendered():
     return [render_image(SEED + index, (320, 320), hands=1, level="easy") for index in range(12)]
 
 
@@ -46,11 +46,10 @@ def test_configuration_names_this_plugin_and_agrees_with_itself():
 
 
 def test_fine_tuning_begins_where_the_weights_are():
-    """Batch norm's averages are those of its inputs: with a batch's own statistics the answers stay much the same."""
+    """Batch norm's averages are those of its inputs: with a batch's own statistics the outputs stay much the same."""
     config = read_configuration(FOLDER)
-    network = build_pose(config["model"])
-    load_weights(network, read_state_dict(FOLDER / "pytorch_model.pt"), FOLDER)
-    crops = render_crops(Rng(SEED), 32, config["data_cfg"]["image_size"][0], "medium").images
+    network = load_topdown(FOLDER, NetworkSettings.parse(config["model"]))
+    crops = render_crops(Rng(SEED), 16, config["data_cfg"]["image_size"][0], "medium").images
     normalise = next(block for block in config["test_pipeline"] if block["type"] == "NormalizeTensor")
     images = NormalizeTensor(normalise["mean"], normalise["std"])({"img": crops})["img"]
     with torch.no_grad():
@@ -58,22 +57,22 @@ def test_fine_tuning_begins_where_the_weights_are():
     assert float((tuned - shipped).abs().mean()) < 0.3 * float(shipped.abs().mean())
 
 
-def test_keypoints_of_easy_hands(estimator, pictures):
-    joints = np.concatenate([keypoints for _, keypoints, _ in pictures])
-    boxes = np.concatenate([box for _, _, box in pictures])
-    found = np.concatenate([estimator(image, boxes=box).keypoints for image, _, box in pictures])
+def test_keypoints_of_easy_hands(estimator, rendered):
+    joints = np.concatenate([keypoints for _, keypoints, _ in rendered])
+    boxes = np.concatenate([box for _, _, box in rendered])
+    found = np.concatenate([estimator(image, boxes=box).keypoints for image, _, box in rendered])
     assert pck(distances(found, joints, joints[..., 2]), xyxy_to_xywh(boxes)) >= PCK
 
 
 @pytest.mark.parametrize("cast", [(1.6, 1.0, 0.4), (0.4, 1.0, 1.6), (1.6, 0.4, 1.6), (0.3, 1.6, 0.6)])
-def test_vivid_colours_do_not_blow_up_the_heatmaps(estimator, pictures, cast):
-    vivid = [np.clip(image * np.array(cast), 0, 255).astype(np.uint8) for image, _, _ in pictures]
-    scores = [estimator(image, boxes=box).keypoints[..., 2] for image, (_, _, box) in zip(vivid, pictures)]
+def test_vivid_colours_do_not_blow_up_the_heatmaps(estimator, rendered, cast):
+    vivid = [np.clip(image * np.array(cast), 0, 255).astype(np.uint8) for image, _, _ in rendered]
+    scores = [estimator(image, boxes=box).keypoints[..., 2] for image, (_, _, box) in zip(vivid, rendered)]
     assert np.min(np.mean(scores, axis=-1)) > 0.2 and np.max(scores) < 1.5
 
 
-def test_finds_easy_hands(estimator, pictures):
-    found = [iou(box, estimator(image).boxes).max(initial=0.0) > 0.5 for image, _, box in pictures]
+def test_finds_easy_hands(estimator, rendered):
+    found = [iou(box, estimator(image).boxes).max(initial=0.0) > 0.5 for image, _, box in rendered]
     assert np.mean(found) >= RECALL
 
 

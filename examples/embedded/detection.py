@@ -1,4 +1,4 @@
-"""The detector's training: windows of stored pictures, anchors given to hands, and the multibox loss."""
+"""The detector's training: windows of stored images, anchors assigned to hands, and the multibox loss."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from images import MAX_HANDS, blurred, recolored
 from loop import Places
-from pictures import MAX_HANDS, blurred, recolored
 from store import Store
 from torch import Tensor, nn
 
 from modelscope_handkp.arrays import Array
-from modelscope_handkp.detection.ssdlite import DELTA_STDS, MAX_LOG_RATIO, RGB_MEAN, RGB_STD, encode_deltas
+from modelscope_handkp.detection.ssdlite import DELTA_STDS, MAX_LOG_RATIO, encode_deltas
 from modelscope_handkp.geometry.boxes import clip_boxes, iou
-from modelscope_handkp.networks.ssdlite import SSDLite, build_detector
+from modelscope_handkp.model_dir.ssdlite_settings import SSDLiteSettings
+from modelscope_handkp.networks.ssdlite import SSDLite, build_ssdlite
 from modelscope_handkp.pose.transforms import NormalizeTensor
 
 LABELS = (MAX_HANDS, 4)  # xyxy, NaN where there is no hand
 SMALLEST_HAND = 10  # px of the input: what is smaller is neither hand nor background
-KEPT_SHARE = 0.3  # of a hand's box inside the window, below which it is not one of its hands
+KEPT_SHARE = 0.3  # share of a hand's box inside the window, below which the hand does not count
 POSITIVE, NEAREST, NEAREST_FROM, UNSURE = 0.5, 4, 0.3, 0.35  # IoU of anchors; see `assign`
-NEGATIVES, AT_LEAST = 3, 12  # hard negatives for a positive, and in any picture
-BOX_WEIGHT = 4.0  # of the boxes against the classes
-# The share of a run after which the first layers stand still, which take half the time of a step, and batch norm works
-# with its averages, as it does for those who use the network.
+NEGATIVES, AT_LEAST = 3, 12  # hard negatives for a positive, and in any image
+BOX_WEIGHT = 4.0  # weight of the boxes against the classes
+# The share of a run after which the first layers are frozen, which take half the time of a step, and batch norm uses
+# its averages, as in inference.
 FROZEN_FROM = 0.3
 
 
 class DetectionTask:
-    """A detector with the configuration `config` on a store of pictures; labels are boxes `LABELS`."""
+    """A detector with the configuration `config` on a store of images; labels are boxes `LABELS`."""
 
     def __init__(self, config: dict[str, Any], store: Store) -> None:
         self.store = store
-        self.network = initialised(build_detector(config))
+        settings = SSDLiteSettings.parse(config)
+        self.network = initialised(build_ssdlite(settings))
         self.size = self.network.input_sizes[0]
         self.anchors = self.network.anchors(self.size)
-        self.normalise = NormalizeTensor([v / 255 for v in RGB_MEAN], [v / 255 for v in RGB_STD])
+        self.normalise = NormalizeTensor([v / 255 for v in settings.mean], [v / 255 for v in settings.std])
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
+        """The multibox loss of a batch; progress 0..1 is the share of the run that is done."""
         if progress >= FROZEN_FROM:
             backbone = self.network.eval().backbone
             for layer in (backbone.conv1, backbone.layer1, backbone.layer2):
@@ -57,6 +60,7 @@ class DetectionTask:
 
 
 def initialised(network: SSDLite) -> SSDLite:
+    """The network with weights to train from scratch."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -66,9 +70,9 @@ def initialised(network: SSDLite) -> SSDLite:
     return network
 
 
-def window(picture: np.ndarray, boxes: Array, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Array]:
-    """A square of `picture` (3, S, S), most often nearly all of it, as (size, size, 3), and the boxes (n, 4) in it."""
-    full = picture.shape[-1]
+def window(image: np.ndarray, boxes: Array, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Array]:
+    """A square of `image` (3, S, S), most often nearly all of it, as (size, size, 3), and its boxes (n, 4) xyxy."""
+    full = image.shape[-1]
     boxes = boxes[~np.isnan(boxes[:, 0])]
     side = int(np.clip(full * math.exp(rng.normal(-0.1, 0.25)), full * 0.5, full))
     corner = rng.integers(0, full - side + 1, 2)
@@ -77,7 +81,7 @@ def window(picture: np.ndarray, boxes: Array, size: int, rng: np.random.Generato
         center = (chosen[:2] + chosen[2:]) / 2
         corner = np.clip(center - side * rng.uniform(0.2, 0.8, 2), 0, full - side).astype(int)
     x, y = corner
-    part = picture[:, y : y + side, x : x + side].transpose(1, 2, 0)
+    part = image[:, y : y + side, x : x + side].transpose(1, 2, 0)
     shrink = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     part = cv2.resize(np.ascontiguousarray(part), (size, size), interpolation=shrink)
     moved = (boxes - np.tile(corner, 2)) * (size / side)
@@ -93,7 +97,7 @@ def assign(anchors: Array, boxes: Array) -> tuple[Array, Array]:
     """For each anchor: 1 positive, 0 negative, -1 neither (A,), and its target deltas (A, 4).
 
     Positive are anchors of IoU `POSITIVE` and the `NEAREST` best of every box, from `NEAREST_FROM` up (the very best
-    whatever its IoU): a network that learns from little needs more than one anchor a hand.
+    whatever its IoU): from few images a network learns faster with more than one anchor a hand.
     """
     label = np.zeros(len(anchors), np.float32)
     small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < SMALLEST_HAND

@@ -1,11 +1,11 @@
-"""What each ingredient of the renderer is worth: train on pictures with ever more of them, measure on hard ones.
+"""What each ingredient of the renderer is worth: train on images with ever more of them, measure on hard ones.
 
     python examples/embedded/ingredients.py [--crops 5000] [--samples 25600] [--processes 2] [--bfloat16]
 
 Each row adds one ingredient to those above it and trains a keypoint network for the same number of samples, at 64
-pixels, from the same weights: those after as many samples of plain pictures, which teach the beginning faster than any
-others. The network is a small one, which learns in minutes what takes the embedded one an hour. Measured on crops of
-the level "hard" and of another seed.
+pixels, from the same weights: those after as many samples of plain images, from which a network learns fastest at
+first. The network is a small one, which learns in minutes what takes the embedded one an hour. Measured on crops of the
+level "hard" and of another seed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from images import CROPS, chunk_rng
 from keypoints import LABELS, KeypointTask
 from loop import Training, normalised
-from pictures import CROPS, chunk_rng
 from store import Store
 from torch import nn
 from tqdm import tqdm
@@ -73,6 +73,7 @@ def small_network(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def fill(store: Store, level: Level, seed: int, count: int) -> None:
+    """Render crops of `level` into `store` until it has had `count`."""
     while store.rendered < count:
         result = render_crops(chunk_rng(seed, store.rendered), CROPS, SIZE, level)
         store.add(result.images, result.keypoints)
@@ -80,8 +81,8 @@ def fill(store: Store, level: Level, seed: int, count: int) -> None:
 
 def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
     """PCK@0.2 of the keypoints inside the crops, decoded with DARK; the box is the crop without its padding."""
-    answers = [network(normalised(task, crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
-    heatmaps = torch.cat(answers).numpy()
+    outputs = [network(normalised(task, crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
+    heatmaps = torch.cat(outputs).numpy()
     count = len(heatmaps)
     codec = HeatmapCodec((SIZE, SIZE), heatmaps.shape[3:1:-1], kernel=KERNEL)
     center, scale = np.full((count, 2), SIZE / 2), np.full((count, 2), SIZE / PIXEL_STD)
@@ -91,6 +92,7 @@ def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
 
 
 def hard_crops(folder: Path) -> Store:
+    """The crops that every row is measured on."""
     return Store(folder / "hard", MEASURED_CROPS, SIZE, LABELS)
 
 
@@ -125,6 +127,7 @@ def train_on(
 
 
 def main() -> None:
+    """Train and measure every row, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crops", type=int, default=5000, help="rendered for a row")
     parser.add_argument("--samples", type=int, default=25_600, help="trained on for a row")

@@ -7,44 +7,44 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from images import blurred, patched, recolored
 from loop import Places
 from numpy.typing import NDArray
-from pictures import blurred, patched, recolored
 from store import Store
 from torch import Tensor, nn
 
 from modelscope_handkp.geometry.boxes import BOX_PADDING, PIXEL_STD
-from modelscope_handkp.networks.topdown import TopDown, build_pose
+from modelscope_handkp.model_dir.settings import NetworkSettings
+from modelscope_handkp.networks.topdown import TopDown, build_topdown
 from modelscope_handkp.pose.transforms import NormalizeTensor, build_transforms
 from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.synthetic.scene import OUTSIDE
 
 LABELS = (NUM_KEYPOINTS, 3)  # x, y, state as in synthetic.Rendered
 STRIDE = 4
-SQUARED_WEIGHT = 8.0  # of the mean squared error, which the entropy needs to hold a heatmap's floor at 0
-EMPTY_WEIGHT = 16.0  # of the mean squared heatmap where there is no hand; with 64 unclear hands lost theirs, too
+SQUARED_WEIGHT = 8.0  # weight of the mean squared error, which holds a heatmap's floor at 0
+EMPTY_WEIGHT = 16.0  # weight of the mean squared heatmap where there is no hand; 64 lowered those of unclear hands, too
 MOST_ENTROPY, MOST_SQUARED = 8.0, 0.5  # a joint's loss above which only its logarithm counts
 PATCHED = 0.15
-CUT_CHANCE, CUT = 0.3, 0.4  # crops that a border of the picture runs through, and the most that lies beyond it
-# Less than the configuration has for photographs: the crops are rendered at every angle, as careless boxes cut them.
+CUT_CHANCE, CUT = 0.3, 0.4  # share of crops that the image ends in, and the largest share of a crop beyond it
+# Less than the configuration has: the crops are rendered at every angle, with the errors of a detector's boxes.
 SCALE_ROTATION = {"type": "TopDownGetRandomScaleRotation", "rot_factor": 20, "scale_factor": 0.1}
 SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this many pixels
-# The share of a run after which batch norm works with its averages, as it does for those who use the network. With the
-# batch's own statistics a picture unlike the others is tamed; with averages it can grow a thousandfold on its way, and
-# no loss ever showed that.
+# The share of a run after which batch norm uses its averages, as in inference. The batch's own statistics keep the
+# activations of an unusual image small; with averages they can grow a thousandfold, which no training loss showed.
 FROZEN_FROM = 0.6
-WINDOWS_SHARE = 0.1  # of the samples, where there are windows without a hand
+WINDOWS_SHARE = 0.1  # share of the samples, if there are windows without a hand
 
 
 class KeypointTask:
     """A keypoint network with the configuration `config` on a store of crops; labels are keypoints `LABELS`.
 
-    windows (N, 3, S, S) uint8 RGB: crops without a hand, as `mine` finds them, that take the place of some others.
+    windows (N, 3, S, S) uint8 RGB: crops without a hand, as `mine` finds them, used in place of some others.
     """
 
     def __init__(self, config: dict[str, Any], store: Store, windows: NDArray[np.uint8] | None = None) -> None:
         self.store, self.windows = store, windows
-        self.network = initialised(build_pose(config["model"]))
+        self.network = initialised(build_topdown(NetworkSettings.parse(config["model"])))
         self.size = config["data_cfg"]["image_size"][0]
         self.temperature = config["model"]["test_cfg"]["softmax_temperature"]
         chain = {block["type"]: block for block in config["dataset"]["train"]["pipeline"]}
@@ -53,25 +53,27 @@ class KeypointTask:
         self.normalise = NormalizeTensor(chain["NormalizeTensor"]["mean"], chain["NormalizeTensor"]["std"])
 
     def size_at(self, progress: float) -> int:
+        """Side of the crops, px, after a share `progress` of the run."""
         return min(SMALL, self.size) if progress < SMALL_SHARE else self.size
 
     def batch(self, places: Places, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Crops (N, 3, size, size), target (N, 21, size / 4, size / 4), target_weight (N, 21, 1)."""
         sigma = max(1.0, self.sigma * size / self.size)
         run = build_transforms([*self._moves, {"type": "TopDownGenerateTarget", "sigma": sigma}])
-        samples = [run(_sample(*self._stored(place, rng), size, rng), rng) for place in places]
+        samples = [run(_sample(*self.stored(place, rng), size, rng), rng) for place in places]
         images = torch.from_numpy(np.stack([sample["img"] for sample in samples])).permute(0, 3, 1, 2).float() / 255
         images = self.normalise({"img": blurred(rng, patched(rng, recolored(rng, images), PATCHED))})["img"]
         target, weight = (torch.from_numpy(np.stack([s[key] for s in samples])) for key in ("target", "target_weight"))
         return images.contiguous(memory_format=torch.channels_last), target, weight
 
-    def _stored(self, place: np.int64, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The crop and the keypoints at `place`, or now and then a window in their stead."""
+    def stored(self, place: np.int64, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The crop and the keypoints at `place`, or sometimes a window without any."""
         if self.windows is not None and rng.random() < WINDOWS_SHARE:
             return self.windows[rng.integers(len(self.windows))], np.full(LABELS, OUTSIDE, np.float32)
         return self.store.images[place], self.store.labels[place]
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
+        """`heatmap_losses` of a batch; progress 0..1 is the share of the run that is done."""
         if progress >= FROZEN_FROM:
             self.network.eval()
         images, target, weight = self.batch(places, self.size_at(progress), rng)
@@ -79,7 +81,7 @@ class KeypointTask:
 
 
 def initialised(network: TopDown) -> TopDown:
-    """Weights to begin with: EasyCV's normal of 0.001 is meant for a trunk that comes pre-trained."""
+    """The network with weights to train from scratch; EasyCV's normal of 0.001 is meant for a pre-trained backbone."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -88,7 +90,7 @@ def initialised(network: TopDown) -> TopDown:
 
 
 def _sample(image: np.ndarray, keypoints: np.ndarray, size: int, rng: np.random.Generator) -> dict[str, Any]:
-    """A stored crop (3, S, S) as the picture that the transforms cut: all of it is the box, or was before `_cut`."""
+    """A stored crop (3, S, S) as an image whose box, before `_cut`, is all of it, for the transforms."""
     side = image.shape[-1]
     image, keypoints, center = _cut(image, keypoints, rng)
     joints, visible = np.zeros(LABELS, np.float32), np.zeros(LABELS, np.float32)
@@ -107,7 +109,7 @@ def _sample(image: np.ndarray, keypoints: np.ndarray, size: int, rng: np.random.
 def _cut(
     image: np.ndarray, keypoints: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The picture may end inside the crop: what is left of it, the keypoints in it, and the centre of the box there."""
+    """Let the image end inside the crop: what is left of it, the keypoints in it, and the centre of the box there."""
     side = image.shape[-1]
     low, high = np.zeros(2, int), np.full(2, side)  # x, y of what is left
     if rng.random() < CUT_CHANCE:
@@ -140,5 +142,5 @@ def heatmap_losses(heatmaps: Tensor, target: Tensor, weight: Tensor, temperature
 
 
 def _capped(loss: Tensor, most: float) -> Tensor:
-    """`loss`, or above `most` its logarithm with the same slope there: one picture gone wild is not all of a step."""
+    """`loss`, or above `most` its logarithm with the same slope there: one extreme image does not decide a step."""
     return torch.where(loss < most, loss, most * (1 + (loss.clamp(min=most) / most).log()))

@@ -29,21 +29,22 @@ SAVE_SECONDS = 120.0
 SETTLING_STEPS = 32  # batches whose statistics the batch norms get in the end
 
 
-Places = NDArray[np.int64]  # of pictures in a store
+Places = NDArray[np.int64]  # indices of images in a store
 
 
 class Task(Protocol):
-    """A network, and the loss of a batch of stored pictures; progress 0..1 is the share of the run that is done."""
+    """A network, and the loss of a batch of stored images; progress 0..1 is the share of the run that is done."""
 
     network: nn.Module
     store: Store
     normalise: NormalizeTensor
 
-    def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor: ...
+    def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
+        """The loss, a scalar, of the images at `places`."""
 
 
 def normalised(task: Task, images: NDArray[np.uint8]) -> Tensor:
-    """Stored pictures (N, 3, S, S), otherwise unchanged, as the network takes them."""
+    """Stored images (N, 3, S, S) as input of the network, without augmentation."""
     return task.normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
 
 
@@ -56,6 +57,7 @@ class Averaged:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
+        """Move the average toward the weights of `network`."""
         self.steps += 1
         decay = min(EMA_DECAY, self.steps / (self.steps + 20))
         for mine, theirs in zip(self.network.state_dict().values(), network.state_dict().values()):
@@ -67,10 +69,10 @@ class Averaged:
 
 @torch.no_grad()
 def restate_batch_norms(network: nn.Module, run: Callable[[], object]) -> None:
-    """Give every batch norm the statistics of its inputs, and the scale and shift with which it answers as before.
+    """Give every batch norm the statistics of its inputs, and the scale and shift that leave its outputs as they are.
 
-    Where averages stand still in training, the inputs drift away from them, and fine-tuning with a batch's own
-    statistics would begin elsewhere. `run` passes inputs through `network`, which is in evaluation mode.
+    While averages are frozen in training, the inputs drift away from them, so that fine-tuning with a batch's own
+    statistics would begin with other outputs. `run` passes inputs through `network`, which is in evaluation mode.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
@@ -98,7 +100,7 @@ class Training:
 
     Everything that is random follows from (seed, step), so a run that is killed and resumed repeats the whole one.
     `bfloat16` halves the time of a step on a processor that computes in it (AVX512-BF16, AMX); `progress_from` is the
-    share of a run that weights to start from have behind them.
+    share of a run that counts as done when training starts from given weights.
     """
 
     def __init__(self, task: Task, draw: Callable[[np.random.Generator, int], Places], *, samples: int, batch: int,
@@ -114,7 +116,7 @@ class Training:
         self.history: list[tuple[int, float]] = []  # samples seen, mean loss since the last
 
     def resume(self) -> None:
-        """Go on from the state file, if there is one."""
+        """Resume from the state file, if there is one."""
         if self.state_file is None or not self.state_file.exists():
             return
         state = torch.load(self.state_file)
@@ -125,10 +127,12 @@ class Training:
         self.seconds, self.history = state["seconds"], state["history"]
 
     def start_from(self, weights: Path) -> None:
+        """Take the weights of a checkpoint."""
         self.network.load_state_dict(read_state_dict(weights))
         self.average = Averaged(self.network)
 
     def save(self) -> None:
+        """Write the state file, whole or not at all."""
         if self.state_file is None:
             return
         state = {
@@ -156,7 +160,7 @@ class Training:
         torch.save({"state_dict": state, "meta": meta}, path)
 
     def run(self) -> None:
-        """To the last step, with a progress bar; the state is saved every few minutes and at the end."""
+        """Train to the last step, with a progress bar; the state is saved every few minutes and at the end."""
         saved, recent = time.monotonic(), []
         with tqdm(total=self.steps, initial=self.step, unit="step") as bar:
             while self.step < self.steps:
@@ -177,7 +181,7 @@ class Training:
     def _settle(self) -> None:
         """The averaged weights become the network's, with batch norms as `restate_batch_norms` leaves them.
 
-        Stated on pictures as they are stored: changed colours, blur and patches moved a batch's answers further.
+        Measured on images without augmentation, which brings a batch's outputs closer to those with averages.
         """
         self.network.load_state_dict(self.average.network.state_dict())
 

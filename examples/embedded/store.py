@@ -1,4 +1,4 @@
-"""Rendered pictures on disk: a ring that one process fills while another trains from it, step by step the same."""
+"""Rendered images on disk: a ring that one process fills while another trains from it, reproducibly."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ POLL_SECONDS = 0.1
 
 
 class Store:
-    """A ring of pictures in memory-mapped files.
+    """A ring of images in memory-mapped files.
 
-    images (capacity, 3, S, S) uint8 RGB; labels (capacity, ...) float32; `rendered` and `wanted` count from the first.
+    images (capacity, 3, S, S) uint8 RGB; labels (capacity, ...) float32.
     """
 
     def __init__(self, folder: Path, capacity: int, size: int, label_shape: tuple[int, ...]) -> None:
@@ -39,20 +39,23 @@ class Store:
 
     @property
     def rendered(self) -> int:
+        """Number of images added so far."""
         return int(self._count[0])
 
     @property
     def wanted(self) -> int:
+        """Number of images that may be added, as of the last `draw`."""
         return int(self._count[1])
 
     def add(self, images: Tensor, labels: Tensor) -> None:
+        """Append images (n, 3, S, S) in 0..1 and labels (n, ...), in place of the oldest when the ring is full."""
         places = np.arange(self.rendered, self.rendered + len(images)) % self.capacity
         self.images[places] = (images * 255 + 0.5).to(torch.uint8).numpy()
         self.labels[places] = labels.numpy()
         self._count[0] += len(images)
 
     def draw(self, rng: np.random.Generator, batch: int, available: int, ahead: int) -> NDArray[np.int64]:
-        """`batch` places among the first `available` pictures, once they are there; `ahead` more may be rendered.
+        """`batch` places among the first `available` images, once they are there; `ahead` more may be rendered.
 
         The places follow from `rng` and `available` alone, however fast the other process renders.
         """
@@ -64,7 +67,7 @@ class Store:
 
 
 def _fill(render: Render, arguments: tuple[Any, ...], seed: int) -> None:
-    """The rendering process: chunk after chunk, as far ahead as the reader wants."""
+    """The rendering process: chunk after chunk, as far ahead as `draw` allows."""
     torch.set_num_threads(1)
     store, parent, size = Store(*arguments), os.getppid(), arguments[2]
     with torch.no_grad():

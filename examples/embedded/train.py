@@ -4,7 +4,7 @@
     python examples/embedded/train.py detector
 
 Each renders in a second process into a ring of memory-mapped files and trains on what is there; both show a progress
-bar and save their state every two minutes: the same command again goes on from there. The seed fixes the pictures,
+bar and save their state every two minutes, from which the same command resumes. The seed fixes the images,
 their order and every draw.
 """
 
@@ -19,22 +19,22 @@ import detection
 import keypoints
 import numpy as np
 import torch
+from images import crops, whole_images
 from loop import Places, Task, Training
 from numpy.typing import NDArray
-from pictures import crops, pictures
 from store import Render, Store, start_rendering
 
 from modelscope_handkp.model_dir.config import read_configuration, read_python_config
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "modelscope_handkp" / "embedded"
 DETECTION = EMBEDDED / "detection" / "config.py"
-FIRST_SHARE = 0.1  # of the pictures ahead that must be there to begin
-CONTINUED_FROM = 0.6  # of a run, where weights to start from go on: crops of full size, batch norm with its averages
+FIRST_SHARE = 0.1  # share of the images ahead that must be there to begin
+CONTINUED_FROM = 0.6  # progress at which given weights start: crops of full size, batch norm with its averages
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained on what: pictures of `pixels` pixels, each used `reuse` times on the average; `ahead` of them
+    """What is trained on what: images of `pixels` pixels, each used `reuse` times on the average; `ahead` of them
     may wait in a store of `capacity`."""
 
     task: Callable[[Store, NDArray[np.uint8] | None], Task]
@@ -53,18 +53,19 @@ RECIPES = {
     "keypoints": Recipe(lambda store, windows: keypoints.KeypointTask(read_configuration(EMBEDDED), store, windows),
                         "pytorch_model.pt", crops, keypoints.LABELS, 128, 32, 2_253_000, 4.0, 80_000, 4_000),
     "detector": Recipe(lambda store, _: detection.DetectionTask(read_python_config(DETECTION), store),
-                       "detection/detection_model.pth", pictures, detection.LABELS, 384, 16, 464_000, 10.0,
+                       "detection/detection_model.pth", whole_images, detection.LABELS, 384, 16, 464_000, 10.0,
                        8_000, 800),
 }  # fmt: skip
 
 
 def main() -> None:
+    """Train one of the two networks and write its weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=sorted(RECIPES))
     parser.add_argument("--samples", type=int, help="length of the run (default: as the shipped weights)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lr", type=float, default=2e-3, help="the highest learning rate")
-    parser.add_argument("--start-from", type=Path, help="weights to go on with, in place of random ones")
+    parser.add_argument("--start-from", type=Path, help="checkpoint to start from, in place of random weights")
     parser.add_argument("--windows", type=Path, help="crops without a hand for the keypoint network (mine.py)")
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast where the processor computes in it")
     parser.add_argument("--threads", type=int, default=1, help="of the training; the rendering takes one more")

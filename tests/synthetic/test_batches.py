@@ -90,6 +90,11 @@ def test_jitter_moves_and_scales_the_boxes():
     boxes = crops.boxes[inside]
     sides, middles = (boxes[:, 2:] - boxes[:, :2]).amax(1) / 25.6, (boxes[:, 2:] + boxes[:, :2]) / 2 / 32
     assert 0.05 < sides.log().std() < 0.2 and 0.02 < middles.std() < 0.08
+    with torch.no_grad():
+        crops = render_crops(Rng(0), 96, 32, replace(EASY, hand_px=(20.0, 40.0)), jitter=3.0)
+    inside = (crops.boxes > 0.01).all(1) & (crops.boxes < 31.99).all(1)
+    sides = (crops.boxes[inside, 2:] - crops.boxes[inside, :2]).amax(1) / 25.6
+    assert 0.64 < sides.min() < 0.7, "never less than two thirds of what they should be"
 
 
 def test_some_crops_of_a_cluttered_level_show_a_second_hand(monkeypatch):

@@ -109,7 +109,7 @@ def test_held_things_and_occluders_hide_parts_of_the_hand(photo):
     assert (free == 2).all()
     hidden = {}
     for name in ("held", "occlusion"):
-        drawn = [photo("palm", level=replace(EASY, **{name: 1.0}), seed=seed) for seed in range(8)]
+        drawn = [photo("palm", level=replace(EASY, **{name: 1.0}), seed=seed) for seed in range(5)]
         hidden[name] = torch.stack([(rendered.keypoints[0, :, 2] == 1).float().mean() for rendered in drawn])
         shown = torch.stack([rendered.shown[0] for rendered in drawn])
         assert (shown < 1).float().mean() > 0.3
@@ -119,8 +119,8 @@ def test_held_things_and_occluders_hide_parts_of_the_hand(photo):
 
 def test_a_hand_holds_things_on_the_palms_side_only(photo):
     """Seen from the back what it holds is behind it."""
-    back = [photo("back", level=replace(EASY, held=1.0), seed=seed).shown[0] for seed in range(8)]
-    palm = [photo("palm", level=replace(EASY, held=1.0), seed=seed).shown[0] for seed in range(8)]
+    back = [photo("back", level=replace(EASY, held=1.0), seed=seed).shown[0] for seed in range(5)]
+    palm = [photo("palm", level=replace(EASY, held=1.0), seed=seed).shown[0] for seed in range(5)]
     assert torch.stack(back).mean() > 0.97 > torch.stack(palm).mean() + 0.05
 
 
@@ -206,11 +206,14 @@ def test_what_is_right_before_the_lens_is_not_drawn(photo, monkeypatch):
 
 def test_joints_outside_the_image_have_state_zero():
     with torch.no_grad():
-        cut = render_crops(Rng(0), 8, 64, EASY, jitter=4.0)
+        cut = render_crops(Rng(0), 40, 32, EASY, jitter=4.0)
     points, states = cut.keypoints[..., :2], cut.keypoints[..., 2]
-    outside = ((points < -0.51) | (points > 63.51)).any(-1)
+    outside = ((points < -0.5) | (points > 31.5)).any(-1)
     assert outside.any() and (states[outside] == 0).all() and (states[~outside] > 0).all()
-    assert cut.boxes.min() >= 0 and cut.boxes.max() <= 64
+    for low in (-0.5, 30.5):
+        border = ((points > low) & (points < low + 1)).any(-1) & ~outside
+        assert border.sum() > 2 and (states[border] > 0).all(), "the outermost pixels are inside"
+    assert cut.boxes.min() >= 0 and cut.boxes.max() <= 32
     assert (cut.shown[outside.any(1)] < 1).all()
 
 

@@ -1,4 +1,4 @@
-"""What the networks are trained on: levels of the renderer in their shares, and colours changed once more."""
+"""What the networks are trained on: the renderer's levels in their shares, and augmentation of colours and blur."""
 
 from __future__ import annotations
 
@@ -16,48 +16,53 @@ from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_b
 from modelscope_handkp.synthetic.batches import LEAST_SHOWN
 from modelscope_handkp.synthetic.scene import OUTSIDE
 
-CROPS, PICTURES = 32, 8  # in one chunk
-EMPTY = 0.1  # of the chunks of crops are windows beside the hands: there the heatmaps must stay at 0
-WINDOW, WINDOW_TRIES = (0.15, 0.8), 16  # of a picture's side; tries to find one that no hand touches
+CROPS, WHOLE_IMAGES = 32, 8  # in one chunk
+EMPTY = 0.1  # share of the chunks of crops that are windows beside the hands: there the heatmaps must stay at 0
+WINDOW, WINDOW_TRIES = (0.15, 0.8), 16  # share of an image's side; tries to find one that no hand touches
 MAX_HANDS = 10
-WHOLE = 256  # px of the pictures that such windows are cut from
-STRONG_CAST = 0.3  # of the pictures have one, as under a vivid sky: it must not pull the heatmaps below 0
-GREY = 0.1  # of the pictures have no colour at all
-BLURRED = 0.15  # of the pictures; the renderer's blur is that of a lens, whatever the size of what moves
-DEFOCUS, STREAK = 0.03, 0.12  # of a picture's side: the largest deviation of the one, the longest of the other
-# Shares of the levels; the third is hard without its most hopeless pictures.
+WHOLE = 256  # px of the images that such windows are cut from
+STRONG_CAST = 0.3  # share of the images with one, as under a vivid sky: it must not pull the heatmaps below 0
+GREY = 0.1  # share of the images without colour
+BLURRED = 0.15  # share of the images; the renderer's own blur is a few pixels, whatever the size of the hand
+DEFOCUS, STREAK = 0.03, 0.12  # share of an image's side: largest deviation of the one, largest length of the other
+# Shares of the levels; the third is hard without its most hopeless images.
 LEVELS = (
     (0.30, replace(EASY, hand_px=(60.0, 320.0), light=0.5, pose=0.8, dress=0.5)),
     (0.40, replace(MEDIUM, pose=0.8, hand_px=(50.0, 320.0))),
     (0.30, replace(HARD, hand_px=(24.0, 320.0), camera=0.8)),
 )
-HANDS_SHARE = (0.16, 0.3, 0.22, 0.1, 0.06, 0.04, 0.04, 0.02, 0.02, 0.02, 0.02)  # pictures with 0, 1, ... 10 hands
-RATIOS = (0.6, 0.75, 1.0, 1.0, 1.33, 1.5)  # height / width of a picture before it is squashed to a square
+HANDS_SHARE = (0.16, 0.3, 0.22, 0.1, 0.06, 0.04, 0.04, 0.02, 0.02, 0.02, 0.02)  # images with 0, 1, ... 10 hands
+RATIOS = (0.6, 0.75, 1.0, 1.0, 1.33, 1.5)  # height / width of an image before it is squashed to a square
 
 
 def pick_level(rng: np.random.Generator) -> Level:
+    """One of `LEVELS`, by their shares."""
     return LEVELS[int(rng.choice(len(LEVELS), p=[share for share, _ in LEVELS]))][1]
 
 
 def chunk_rng(seed: int, chunk: int) -> Rng:
+    """The renderer's random numbers of a chunk."""
     return Rng(seed * 1_000_003 + chunk)
 
 
 def crops(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
-    """Chunk `chunk` of the stream: crops (32, 3, S, S) and keypoints (32, 21, 3) in their pixels, or crops without."""
+    """Chunk `chunk` of the stream: crops (32, 3, S, S) and keypoints (32, 21, 3) as in synthetic.Rendered.
+
+    In some chunks no crop shows a hand, and no keypoint is in them.
+    """
     draw = np.random.default_rng((seed, chunk))
     level = pick_level(draw)
     if draw.random() < EMPTY:
-        return _beside_hands(draw, *pictures(seed, chunk, WHOLE), size)
+        return _beside_hands(draw, *whole_images(seed, chunk, WHOLE), size)
     result = render_crops(chunk_rng(seed, chunk), CROPS, size, level)
     result.keypoints[result.shown < LEAST_SHOWN, :, 2] = OUTSIDE  # no one could say where its joints are
     return result.images, result.keypoints
 
 
 def _beside_hands(draw: np.random.Generator, images: Tensor, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Windows of whole pictures, those of several tries that hands touch least; no keypoint is in them."""
+    """Windows of whole images, those of several tries that hands touch least; no keypoint is in them."""
     found = []
-    for index in np.repeat(np.arange(PICTURES), CROPS // PICTURES):
+    for index in np.repeat(np.arange(WHOLE_IMAGES), CROPS // WHOLE_IMAGES):
         hands = boxes[index][~boxes[index, :, 0].isnan()].numpy()
         side = draw.uniform(*WINDOW, (WINDOW_TRIES, 1)) * WHOLE
         corner = draw.uniform(0, WHOLE - side, (WINDOW_TRIES, 2))
@@ -69,25 +74,25 @@ def _beside_hands(draw: np.random.Generator, images: Tensor, boxes: Tensor, size
     return torch.cat(found), torch.full((CROPS, NUM_KEYPOINTS, 3), float(OUTSIDE))
 
 
-def pictures(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
-    """Chunk `chunk`: squashed pictures (8, 3, S, S) and their boxes (8, MAX_HANDS, 4) xyxy, NaN where there is none."""
+def whole_images(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
+    """Chunk `chunk`: images squashed to squares (8, 3, S, S) and boxes (8, MAX_HANDS, 4) xyxy px, NaN for no hand."""
     draw = np.random.default_rng((seed, chunk, 1))
     level = replace(pick_level(draw), hand_px=(14.0, size * 0.9), occlusion=0.05)
-    amounts = [int(amount) for amount in draw.choice(MAX_HANDS + 1, PICTURES, p=HANDS_SHARE)]
+    amounts = [int(amount) for amount in draw.choice(MAX_HANDS + 1, WHOLE_IMAGES, p=HANDS_SHARE)]
     ratio = float(draw.choice(RATIOS))
     width, height = (size, round(size * ratio)) if ratio < 1 else (round(size / ratio), size)
     result = render_batch(chunk_rng(seed, chunk), amounts, (width, height), level)
     images = F.interpolate(result.images, size=(size, size), mode="bilinear", align_corners=False)
-    boxes = torch.full((PICTURES, MAX_HANDS, 4), float("nan"))
+    boxes = torch.full((WHOLE_IMAGES, MAX_HANDS, 4), float("nan"))
     scale = torch.tensor([size / width, size / height] * 2)
-    for index in range(PICTURES):
+    for index in range(WHOLE_IMAGES):
         own = result.boxes[result.image_index == index] * scale
         boxes[index, : len(own)] = own
     return images, boxes
 
 
 def recolored(rng: np.random.Generator, images: Tensor) -> Tensor:
-    """Pictures (N, 3, S, S) in 0..1 with another white balance, brightness, saturation and gamma each."""
+    """Images (N, 3, S, S) in 0..1 with another white balance, brightness, saturation and gamma each."""
 
     def normal(std: float, channels: int = 1) -> Tensor:
         return torch.from_numpy(rng.normal(0, std, (len(images), channels, 1, 1))).float()
@@ -101,7 +106,7 @@ def recolored(rng: np.random.Generator, images: Tensor) -> Tensor:
 
 
 def blurred(rng: np.random.Generator, images: Tensor) -> Tensor:
-    """Some pictures (N, 3, S, S) out of focus, and as many smeared along a line, as moving hands are."""
+    """Blur some images (N, 3, S, S) in place, half of them out of focus, half smeared along a line; returns them."""
     size = images.shape[-1]
     for index in np.flatnonzero(rng.random(len(images)) < BLURRED):
         sharp = images[index].permute(1, 2, 0).numpy()
@@ -123,7 +128,7 @@ def _streak(length: float, angle: float) -> np.ndarray:
 
 
 def patched(rng: np.random.Generator, images: Tensor, chance: float) -> Tensor:
-    """Cover a rectangle of some pictures with another picture's pixels."""
+    """Cover a rectangle of some images (N, 3, S, S), in place, with pixels of another; returns them."""
     size = images.shape[-1]
     for index in np.flatnonzero(rng.random(len(images)) < chance):
         height, width = (int(side) for side in size * rng.uniform(0.1, 0.4, 2))
