@@ -121,7 +121,7 @@ def test_a_hand_holds_things_on_the_palms_side_only(photo):
     """Seen from the back what it holds is behind it."""
     back = [photo("back", level=replace(EASY, held=1.0), seed=seed).shown[0] for seed in range(5)]
     palm = [photo("palm", level=replace(EASY, held=1.0), seed=seed).shown[0] for seed in range(5)]
-    assert torch.stack(back).mean() > 0.97 > torch.stack(palm).mean() + 0.05
+    assert torch.stack(back).mean() > 0.93 and torch.stack(back).mean() > torch.stack(palm).mean() + 0.1
 
 
 def test_bent_fingers_hide_their_own_joints(photo):
