@@ -67,16 +67,26 @@ def test_the_schedule_counts_iterations_of_training_after_an_evaluation(build: B
     np.testing.assert_allclose(rates(build(options, cfg_modify_fn=cosine_by_iteration)), cosine, rtol=1e-9)
 
 
-def test_the_schedule_resumes_where_it_was(build: Build, tmp_path: Path) -> None:
-    options = {
-        "train.lr_scheduler.warmup_iters": 6,
-        "train.max_epochs": 4,
-        "train.hooks": [{"type": "CheckpointHook", "interval": 2}],
-    }
-    through = rates(build(options))
-    rest = rates(build(options), checkpoint_path=str(tmp_path / "work" / "epoch_2.pth"))
-    assert rest == through[4:]
-    assert len({*through}) > 4
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        {"policy": "step", "step": [3], "warmup": "linear", "warmup_iters": 6, "warmup_ratio": 0.1},
+        {"type": "ExponentialLR", "gamma": 0.5},
+    ],
+    ids=["mmcv", "torch"],
+)
+def test_the_schedule_resumes_where_it_was(build: Build, tmp_path: Path, schedule: dict[str, Any]) -> None:
+    def with_schedule(cfg: Any) -> Any:
+        cfg.train.lr_scheduler = schedule
+        return cfg
+
+    options = {"train.max_epochs": 4, "train.hooks": [{"type": "CheckpointHook", "interval": 2}]}
+    through = rates(build(options, cfg_modify_fn=with_schedule))
+    resumed = build(options, cfg_modify_fn=with_schedule)
+    assert rates(resumed, checkpoint_path=str(tmp_path / "work" / "epoch_2.pth")) == through[4:]
+    assert len({*through}) >= 4
+    if "type" in schedule:
+        assert resumed.lr_scheduler.last_epoch == 4
 
 
 def test_each_parameter_group_has_its_own_rate(build: Build) -> None:

@@ -248,17 +248,21 @@ def test_an_unknown_metric_is_refused_before_training(build: Build) -> None:
         build({"evaluation.metrics.evaluators": [{"type": "KeyPointEvaluator", "metric_names": ["PCKh"]}]})
 
 
-def test_the_logged_loss_is_the_mean_over_the_processes(build: Build) -> None:
+def test_processes_average_their_gradients_and_log_the_mean_loss(build: Build) -> None:
     trainer = build(eval_dataset=None)
     samples = [trainer.train_dataset[index] for index in range(2)]
 
-    def work(rank: int) -> tuple[float, float]:
-        trainer.train_step(trainer.model, collate([samples[rank]]))
-        return float(trainer.train_outputs["loss"]), trainer.log_buffer.val_history["loss"][-1]
+    def work(rank: int) -> tuple[float, float, float]:
+        parallel = trainer.to_parallel(trainer.model)
+        trainer.train_step(parallel, collate([samples[rank]]))
+        trainer.train_outputs["loss"].backward()
+        gradient = sum(float(value.grad.abs().sum()) for value in trainer.model.parameters())
+        return float(trainer.train_outputs["loss"].detach()), trainer.log_buffer.val_history["loss"][-1], gradient
 
-    (own, logged), (other, logged_by_other) = in_two_processes(work)
+    (own, logged, gradient), (other, logged_by_other, gradient_of_other) = in_two_processes(work)
     assert own != other
     assert logged == logged_by_other == pytest.approx((own + other) / 2)
+    assert gradient == pytest.approx(gradient_of_other, rel=1e-6) and gradient > 0
 
 
 def test_more_processes_than_gpus(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
