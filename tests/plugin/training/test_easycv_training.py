@@ -18,7 +18,8 @@ from small import COLUMNS, RANDOM, dots_dataset, narrow_config, narrow_dir
 
 from modelscope_handkp.data.metrics import heatmap_accuracy
 from modelscope_handkp.model_dir.config import plain
-from modelscope_handkp.networks.topdown import build_pose, heatmap_loss
+from modelscope_handkp.model_dir.settings import NetworkSettings
+from modelscope_handkp.networks.topdown import TopDown, build_topdown, heatmap_loss
 
 pytestmark = pytest.mark.easycv
 pytest.importorskip("easycv")
@@ -31,6 +32,10 @@ STEPS = 5
 def model_config() -> dict[str, Any]:
     config: dict[str, Any] = plain(json.loads((GOLDEN / "hosted" / "configuration.json").read_text())["model"])
     return config
+
+
+def ours(model_config: dict[str, Any]) -> TopDown:
+    return build_topdown(NetworkSettings.parse(model_config))
 
 
 def theirs(model_config: dict[str, Any]) -> torch.nn.Module:
@@ -55,13 +60,13 @@ def batches() -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
 
 
 def test_five_steps_of_adam_are_equal(model_config: dict[str, Any]) -> None:
-    ours, other = build_pose(model_config), theirs(model_config)
-    for model in (ours, other):
+    own, other = ours(model_config), theirs(model_config)
+    for model in (own, other):
         assert not model.load_state_dict(seeded_pose_state_dict(), strict=False).missing_keys
         model.train()
-    optimizers = [torch.optim.Adam(model.parameters(), lr=5e-4) for model in (ours, other)]
+    optimizers = [torch.optim.Adam(model.parameters(), lr=5e-4) for model in (own, other)]
     for img, target, weight in batches():
-        heatmaps = ours(img)
+        heatmaps = own(img)
         expected = other.forward_train(img, target, weight, None)
         losses = heatmap_loss(heatmaps, target, weight), expected["mse_loss"]
         assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-4)
@@ -71,10 +76,10 @@ def test_five_steps_of_adam_are_equal(model_config: dict[str, Any]) -> None:
             loss.backward()
             optimizer.step()
 
-    one, two = ours.state_dict(), other.state_dict()
+    one, two = own.state_dict(), other.state_dict()
     assert set(one) == set(two)
     theirs(model_config).load_state_dict(one)
-    build_pose(model_config).load_state_dict(two)
+    ours(model_config).load_state_dict(two)
     learned = [key for key, value in one.items() if value.is_floating_point()]
     np.testing.assert_allclose(*(np.concatenate([s[key].ravel() for key in learned]) for s in (one, two)), atol=5e-3)
 

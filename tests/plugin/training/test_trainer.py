@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from modelscope.trainers.base import BaseTrainer
 from modelscope.trainers.hooks.optimizer.base import OptimizerHook
 from processes import TORCHRUN, in_two_processes
 from small import HOOKS, assert_equal_weights, datasets, weights
@@ -79,6 +80,22 @@ def test_a_model_object_and_plain_torch_datasets(build: Build, model_dir: Path) 
     del model.model_dir
     with pytest.raises(ConfigError, match="needs cfg_file"):
         build(model=model)
+
+
+def test_a_folder_is_taken_as_it_is_and_a_model_id_is_fetched(
+    build: Build, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    def fetch(trainer: Any, model: str, revision: Any = None, third_party: Any = None) -> str:
+        fetched.append(model)
+        return str(model_dir)
+
+    monkeypatch.setattr(BaseTrainer, "get_or_download_model_dir", fetch)
+    assert build().model_dir == str(model_dir)
+    assert fetched == []
+    assert build(model="owner/name").model_dir == str(model_dir)
+    assert fetched == ["owner/name"]
 
 
 class Bare(torch.utils.data.Dataset):  # type: ignore[type-arg]
