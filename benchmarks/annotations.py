@@ -3,7 +3,7 @@
     python benchmarks/annotations.py [--images 118287] [--keep FILE] [--json-load]
 
 Writes a file like coco_wholebody_train_v1.0.json (118,287 images, 262,465 people, over 1 GB) with made-up numbers,
-reads it in a process of its own and prints what that took. --json-load measures the plain way too; it needs several GB.
+reads it in a process of its own and prints what that took. --json-load measures json.load, too; it needs several GB.
 """
 
 import argparse

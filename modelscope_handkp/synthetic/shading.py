@@ -30,7 +30,7 @@ def _bump(value: Tensor, width: float) -> Tensor:
 
 
 def _screen_shadow(depth: Tensor, at: Spots, toward: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """How far (F,), 0 to 1, other surfaces cover the way to the light, marched through the depth buffer.
+    """How far (F,), 0 to 1, other surfaces cover the path to the light, marched through the depth buffer.
 
     depth (B*H*W,) mm; toward (F, 3): unit direction to the light.
     """
