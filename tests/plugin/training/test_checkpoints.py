@@ -93,11 +93,11 @@ def test_a_checkpoint_says_where_the_run_is(build: Build, tmp_path: Path) -> Non
     assert model["meta"] == {key: between[key] for key in ("epoch", "iter", "time")}
 
 
-def test_resuming_restores_the_random_generators(build: Build, tmp_path: Path) -> None:
+def test_resuming_restores_the_random_generators(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build({"train.hooks": SAVE, "train.max_epochs": 1}).train()
     expected = random.random(), np.random.random(), float(torch.rand(()))
     resumed, told = build({"train.max_epochs": 1}), []
-    resumed.logger.info = told.append
+    monkeypatch.setattr(resumed.logger, "info", told.append)
     resumed.train(checkpoint_path=str(tmp_path / "work"))  # nothing is left to train
     assert (random.random(), np.random.random(), float(torch.rand(()))) == expected
     assert f"resuming from {tmp_path / 'work' / 'epoch_1.pth'}: epoch 1, iteration 2" in told
@@ -124,14 +124,14 @@ def test_a_second_train_forgets_the_checkpoint_of_the_first(build: Build, finish
     assert len([hook for hook in trainer.hooks if isinstance(hook, checkpoints.ResumeHook)]) == 1
 
 
-def test_other_data_resume_between_epochs_only(build: Build, tmp_path: Path) -> None:
+def test_other_data_resume_between_epochs_only(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = [*SAVE]
     by_iteration = [{"type": "CheckpointHook", "interval": 1, "by_epoch": False, "save_last": False}]
     build({"train.hooks": by_iteration, "train.max_epochs": 1}, work_dir=str(tmp_path / "iterations")).train()
     build({"train.hooks": hooks, "train.max_epochs": 1}).train()
     smaller = {"train.dataloader.batch_size_per_gpu": 2, "train.max_epochs": 2}
     trainer, told = build(smaller), []
-    trainer.logger.warning = told.append
+    monkeypatch.setattr(trainer.logger, "warning", told.append)
     trainer.train(checkpoint_path=str(tmp_path / "work"))
     assert "an epoch had 2 iterations and has 4 now: this run is not the same" in told
     assert (trainer.epoch, trainer.iter) == (2, 8)

@@ -58,7 +58,7 @@ def log_of(trainer: Any, seconds: float, monkeypatch: pytest.MonkeyPatch, **argu
 
     monkeypatch.setattr(iter_timer_hook, "time", clock)
     trainer.train_step = timed
-    trainer.logger.info = lines.append
+    monkeypatch.setattr(trainer.logger, "info", lines.append)
     trainer.train(**arguments)
     monkeypatch.undo()
     return lines
@@ -117,7 +117,7 @@ def test_without_tensorboard_a_warning_and_no_files(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     hooks = [{"type": "EvaluationHook"}, {"type": "TensorboardHook", "interval": 1}]
     trainer, told = build({"train.hooks": hooks, "train.max_epochs": 1}), []
-    trainer.logger.warning = told.append
+    monkeypatch.setattr(trainer.logger, "warning", told.append)
     trainer.train()
     assert told.count("tensorboard is not installed (pip install tensorboard): no TensorBoard files.") == 1
     assert not list((tmp_path / "work").rglob("events*"))

@@ -92,9 +92,9 @@ def test_a_folder_is_taken_as_it_is_and_a_model_id_is_fetched(
         return str(model_dir)
 
     monkeypatch.setattr(BaseTrainer, "get_or_download_model_dir", fetch)
-    assert build().model_dir == str(model_dir)
-    assert fetched == []
-    assert build(model="owner/name").model_dir == str(model_dir)
+    trainer = build()
+    assert trainer.model_dir == str(model_dir) and fetched == []
+    assert trainer.get_or_download_model_dir("owner/name") == str(model_dir)
     assert fetched == ["owner/name"]
 
 
@@ -213,7 +213,9 @@ def test_dataset_errors_are_raised(model_dir: Path, data_dir: Path, tmp_path: Pa
         datasets(broken, model_dir)
 
 
-def test_a_broken_image_is_named_or_left_out(build: Build, data_dir: Path, model_dir: Path, tmp_path: Path) -> None:
+def test_a_broken_image_is_named_or_left_out(
+    build: Build, data_dir: Path, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = shutil.copytree(data_dir, tmp_path / "broken")
     (broken / "train2017" / "000000000003.png").write_bytes(b"x")
     train, _ = datasets(broken, model_dir)
@@ -221,7 +223,7 @@ def test_a_broken_image_is_named_or_left_out(build: Build, data_dir: Path, model
         build(train_dataset=train).train()
     train.on_bad_image = "skip"
     trainer, told = build(train_dataset=train), []
-    trainer.logger.warning = told.append
+    monkeypatch.setattr(trainer.logger, "warning", told.append)
     trainer.train()
     assert train.skipped == 2  # once an epoch
     assert "2 training samples were left out so far, since their images are broken" in told
