@@ -9,7 +9,7 @@ class HandkpError(Exception):
 
 
 class InputError(HandkpError, ValueError):
-    """A picture, box or option that cannot be used."""
+    """An image, box or option that cannot be used."""
 
 
 class ConfigError(HandkpError, ValueError):
@@ -21,7 +21,7 @@ class CheckpointError(HandkpError, ValueError):
 
 
 class DatasetError(HandkpError, ValueError):
-    """An annotation file or a picture of a data set that cannot be used."""
+    """An annotation file or an image of a data set that cannot be used."""
 
 
 class MissingFileError(HandkpError, FileNotFoundError):
@@ -30,3 +30,14 @@ class MissingFileError(HandkpError, FileNotFoundError):
 
 class DownloadError(HandkpError, OSError):
     """A URL that does not answer in time or answers too much."""
+
+
+class KeypointNameError(HandkpError, KeyError):
+    """A name that no keypoint has."""
+
+    def __str__(self) -> str:  # KeyError would show the sentence in quotes
+        return str(self.args[0])
+
+
+class MissingPackageError(HandkpError, ImportError):
+    """An optional package that is not installed; the sentence has the pip command."""

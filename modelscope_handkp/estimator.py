@@ -1,82 +1,74 @@
-"""`HandEstimator`: pictures -> `Hands`. The whole way: picture -> detect -> crop -> network -> decode."""
+"""`HandEstimator`: images -> `Hands`. The whole line: detect -> crop -> engine -> decode -> refine."""
 
-import logging
+import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import repeat
-from numbers import Real
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
-from .arrays import Array, Image
-from .detection.ssdlite import HandDetector
+from .arrays import Array
+from .checks import check_count, check_threshold
+from .detection import build_detector
+from .detection.base import as_detector, checked_detection
+from .engines import build_engine
+from .engines.base import Engine
 from .engines.device import pick_device
-from .engines.eager import Network
-from .errors import ConfigError, InputError, MissingFileError
-from .geometry.boxes import as_boxes, box_to_center_scale, clip_boxes, xyxy_to_xywh
-from .hands import Hands
-from .model_dir.checkpoint import load_weights, read_state_dict
-from .model_dir.config import block, read_configuration, require, require_number
+from .errors import ConfigError
+from .geometry.boxes import clip_boxes
+from .hands import Hands, Result
+from .model_dir.config import read_configuration
 from .model_dir.hub import find_model_dir
-from .networks.topdown import TopDown, build_pose
-from .pose.codec import HeatmapCodec, decoding_options
-from .pose.refine import confirm, loose_boxes, replace_worse
-from .pose.transforms import Sample, build_transforms
-from .sources.images import load_image
+from .model_dir.settings import ModelSettings
+from .networks.topdown import load_topdown
+from .pose.codec import HeatmapCodec
+from .pose.crop import Crop, Cropper
+from .pose.queue import Look, QueuedImage, check_lengths, read_groups
+from .pose.refine import confidence, filter_hands
+from .pose.views import MultiView
 
-logger = logging.getLogger(__name__)
-
-Detector = Callable[[Image], tuple[ArrayLike, ArrayLike]]
-Waiting = tuple[Array, Array]  # a picture's boxes and their scores
-WEIGHT_FILES = ("pytorch_model.pt", "pytorch_model.bin")
 DEFAULT_BATCH_SIZE = 32
 
 
 class HandEstimator:
-    """21 keypoints for every hand in a picture. Threads may share one; inputs are never written to.
+    """21 keypoints for every hand of an image. Threads may share one; inputs are never written to.
 
     Args:
-        pose: the keypoint network, weights loaded; it stays as it is.
-        config: a ModelScope configuration: ``data_cfg``, ``test_pipeline`` and ``model.test_cfg`` are read. Ours alone
-            is ``model.test_cfg.hand_threshold``: boxes beside their keypoints are moved, and detected hands are those
-            that `confirm` leaves.
-        detector: image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,); None takes the whole picture as one hand.
-        batch_size: crops that go through the network at once; each in as many views as the network takes.
-        device: of the network.
+        engine: runs the keypoint network, crops (N, 3, H, W) -> (heatmaps (N, 21, h, w),); the views of ``settings`` go
+            around it.
+        settings: a parsed configuration.
+        detector: a `detection.base.Detector`, or a callable image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores
+            (N,); None takes the whole image as one hand.
+        batch_size: crops that go through the network at once, each in all its views; also how many images wait for
+            that.
+        hand_threshold: the least confidence of a detected hand; 0 keeps every box that is a hand of its own. None: the
+            configuration's; without one there hands are kept as detected.
+        keypoint_threshold: keypoints with a score above it are drawn and exported (`Hands.visible`).
     Raises:
-        ConfigError: a key that is missing or has an unknown value, named.
+        ConfigError: settings that do not fit one another. InputError: a number that is out of range.
     """
 
     def __init__(
         self,
-        pose: TopDown,
-        config: dict[str, Any],
-        detector: Detector | None = None,
+        engine: Engine,
+        settings: ModelSettings,
+        detector: Any = None,
         batch_size: int = DEFAULT_BATCH_SIZE,
-        device: str | torch.device = "cpu",
+        hand_threshold: float | None = None,
+        keypoint_threshold: float = 0.0,
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise InputError(f"batch_size must be a positive integer, got {batch_size!r}.")
-        test_cfg = block(config, "model.test_cfg")
-        if test_cfg.get("use_udp"):
-            raise ConfigError("model.test_cfg.use_udp is not supported.")
-        self.detector, self.batch_size = detector, batch_size
-        self._image_size = require(config, "data_cfg.image_size")
-        self._codec = HeatmapCodec(
-            self._image_size,
-            require(config, "data_cfg.heatmap_size"),
-            **decoding_options(test_cfg),
-        )
-        self._transform = build_transforms(require(config, "test_pipeline"))
-        self._hand_threshold = None
-        if "hand_threshold" in test_cfg:
-            self._hand_threshold = require_number(test_cfg, "hand_threshold", 0, 1)
-        self._network = Network(pose, device)
+        self.detector = None if detector is None else as_detector(detector)
+        self.batch_size = check_count("batch_size", batch_size)
+        self.hand_threshold = settings.hand_threshold if hand_threshold is None else hand_threshold
+        check_threshold("hand_threshold", hand_threshold)
+        check_threshold("keypoint_threshold", keypoint_threshold)
+        self.keypoint_threshold = float(keypoint_threshold)
+        sizes = {"image_size": settings.image_size, "heatmap_size": settings.heatmap_size}
+        self._codec = HeatmapCodec.from_settings(settings.decoding, **sizes)
+        self._crop = Cropper(settings.image_size, settings.test_pipeline)
+        self._engine = MultiView(engine, settings.views)
         self._try_out()
 
     @classmethod
@@ -86,166 +78,135 @@ class HandEstimator:
         device: str | torch.device | None = None,
         batch_size: int = DEFAULT_BATCH_SIZE,
         score_threshold: float | None = None,
-        detector: Detector | None = None,
+        detector: Any = None,
+        hand_threshold: float | None = None,
+        keypoint_threshold: float = 0.0,
+        engine: str = "eager",
     ) -> "HandEstimator":
         """An estimator from a model directory.
 
         Args:
             model_dir: a folder, a hub id (fetched through ModelScope), or None for the embedded model.
             device: None takes a GPU where there is one.
-            batch_size: as in `HandEstimator`.
-            score_threshold: of the model's own detector, in place of ``DETECTION.score_threshold``.
+            score_threshold: the least score of the model's own detector, and the last word on it; a low one offers more
+                boxes, of which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
             detector: in place of the model's own, as in `HandEstimator`.
+            engine: a name in `engines.ENGINES`: what runs the networks.
+            batch_size, hand_threshold, keypoint_threshold: as in `HandEstimator`.
         Raises:
             MissingFileError, ConfigError, CheckpointError: the directory does not make a model known here.
         """
-        folder, device = find_model_dir(model_dir), pick_device(device)
-        config = read_configuration(folder)
+        folder = find_model_dir(model_dir)
+        settings = ModelSettings.parse(read_configuration(folder))
+        build = functools.partial(build_engine, engine, device=pick_device(device))
         if detector is None:
-            detector = build_own_detector(folder, config, score_threshold, device)
-        return cls(load_pose(folder, config), config, detector, batch_size, device)
+            detector = build_detector(folder, settings.detection, score_threshold, build)
+        network = load_topdown(folder, settings.network)
+        return cls(build(network), settings, detector, batch_size, hand_threshold, keypoint_threshold)
 
-    def __call__(self, image: Any, boxes: Any = None) -> Any:
-        """The hands of one picture or of a list of pictures.
+    @overload
+    def __call__(self, image: list[Any] | tuple[Any, ...], boxes: Any = None) -> list[Hands]: ...
+    @overload
+    def __call__(self, image: Any, boxes: Any = None) -> Hands: ...
+    def __call__(self, image: Any, boxes: Any = None) -> Hands | list[Hands]:
+        """The hands of one image, or of each of a list or tuple of images.
 
         Args:
             image: as `load_image` takes it, or a list or tuple of such.
-            boxes: (N, 4) xyxy in picture pixels, anywhere; then no detector runs. For a list, a list of such or None.
+            boxes: (N, 4) xyxy in image pixels, anywhere; then no detector runs. For a list, a list of such or None.
         Returns:
-            `Hands`, or a list of them in the order of the pictures.
+            `Hands`, or a list of them in the order of the images.
         Raises:
-            InputError, MissingFileError, DownloadError: a picture or box that cannot be used, named.
+            InputError, MissingFileError, DownloadError: an image or box that cannot be used, named.
         """
-        if not isinstance(image, (list, tuple)):
-            return next(self.stream([image], [boxes]))
-        if boxes is not None and (not hasattr(boxes, "__len__") or len(boxes) != len(image)):
-            raise InputError(f"{len(image)} pictures need a list of as many entries of boxes, got {boxes!r:.80}.")
-        return list(self.stream(image, boxes))
+        if isinstance(image, (list, tuple)):
+            return [_hands_of(result) for result in self.stream(image, boxes)]
+        return _hands_of(next(self.stream([image], [boxes])))
 
-    def stream(self, images: Iterable[Any], boxes: Iterable[Any] | None = None) -> Iterator[Hands]:
-        """`Hands` of each picture in turn; pictures are read as they are needed, crops of several share a batch."""
-        waiting: deque[Waiting] = deque()  # for their keypoints
-        crops: list[Sample] = []
-        keypoints: list[Array] = []
-        for image, given in zip(images, repeat(None) if boxes is None else boxes):
-            picture = load_image(image)
-            if given is None and self.detector is not None and self._hand_threshold is not None:
-                keypoints += self._estimate(crops)
-                yield from _finished(waiting, keypoints)
-                yield self._confirmed(picture, self.detector, self._hand_threshold)
-                continue
-            found, scores = self._find(picture, given)
-            waiting.append((clip_boxes(found, picture.shape[1], picture.shape[0]), scores))
-            for crop in self._crop(picture, found):
-                crops.append(crop)
-                if len(crops) == self.batch_size:
-                    keypoints += self._estimate(crops)
-            if len(waiting) >= self.batch_size:  # pictures without hands would pile up behind one with
-                keypoints += self._estimate(crops)
-            yield from _finished(waiting, keypoints)
-        keypoints += self._estimate(crops)
-        yield from _finished(waiting, keypoints)
+    def stream(
+        self, sources: Iterable[Any], boxes: Iterable[Any] | None = None, max_waiting: int | None = None
+    ) -> Iterator[Result]:
+        """A `Result` for each source, in order; one that cannot be read has its error.
+
+        Args:
+            sources: as `load_image` takes them; read as they are needed.
+            boxes: of each source, as in a call.
+            max_waiting: how many images are read before the first has its result; they share batches. 1 for a live
+                source: each image has its result before the next is read. None: ``batch_size``.
+        Raises:
+            InputError: another number of boxes than of sources; what a detector returns is no detection.
+        """
+        size = self.batch_size if max_waiting is None else check_count("max_waiting", max_waiting)
+        check_lengths(sources, boxes)
+        groups = read_groups(sources, boxes, size)
+        return (self._result(image) for group in groups for image in self._locate(group))
+
+    def _locate(self, group: list[QueuedImage | Result]) -> list[QueuedImage | Result]:
+        """Detect, crop, run the network and decode, until each hand of the group has its keypoints."""
+        queue = deque(self._detect([image for image in group if isinstance(image, QueuedImage)]))
+        while queue:
+            looks = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
+            for look, keypoints in zip(looks, self._keypoints(looks)):
+                queue.extend(look.image.take(look, keypoints, second_look=self._refines(look.image)))
+        return group
+
+    def _detect(self, images: list[QueuedImage]) -> Iterator[Look]:
+        """The first looks: at boxes as given, as detected, or at the whole image."""
+        searched = [image.image for image in images if image.given is None]
+        found = iter(self.detector.detect(searched) if self.detector and searched else ())
+        for image in images:
+            if image.given is None and self.detector:
+                yield from image.look_at(*checked_detection(next(found, None)))
+            else:
+                boxes = np.array([[0, 0, *image.size]]) if image.given is None else image.given
+                yield from image.look_at(boxes, np.ones(len(boxes), np.float32))
+
+    def _keypoints(self, looks: list[Look]) -> Array:
+        """(N, 21, 3): x, y in image pixels and score."""
+        crops = [self._crop(look.image.rgb, look.box) for look in looks]
+        heatmaps = self._heatmaps(crops).float().cpu().numpy()
+        return self._codec.decode(
+            heatmaps, np.stack([crop.center for crop in crops]), np.stack([c.scale for c in crops])
+        )
+
+    def _heatmaps(self, crops: list[Crop]) -> torch.Tensor:
+        with torch.inference_mode():
+            return self._engine(torch.stack([crop.input for crop in crops]))[0]
+
+    def _refines(self, image: QueuedImage) -> bool:
+        """Detected boxes may be moved and dropped; those that were given are kept as they are."""
+        return self.hand_threshold is not None and self.detector is not None and image.given is None
+
+    def _result(self, image: QueuedImage | Result) -> Result:
+        if isinstance(image, Result):
+            return image
+        sure = image.scores if self.hand_threshold is None else confidence(image.keypoints, image.scores)
+        boxes, threshold = clip_boxes(image.boxes, *image.size), self.keypoint_threshold
+        hands = Hands(image.keypoints, boxes, image.scores, sure, image.size, keypoint_threshold=threshold)
+        if self.hand_threshold is not None and self._refines(image):
+            hands = filter_hands(hands, self.hand_threshold)
+        return Result(image.source, image.image, hands)
 
     def _try_out(self) -> None:
-        """One crop goes the way, so that a configuration that cannot work is refused here and not at some picture."""
+        """One crop through the line, so that a configuration that cannot work is refused here and not at some image."""
         try:
-            crop = next(self._crop(np.zeros((1, 1, 3), np.uint8), np.array([[0, 0, 1, 1]], np.float32)))
-            heatmaps = self._network(crop["img"][None])
+            crop = self._crop(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))
+            heatmaps = self._heatmaps([crop])
             height, width = heatmaps.shape[2:]
         except Exception as error:  # whatever the parts raise, they do not fit
             raise ConfigError(
                 f"test_pipeline, data_cfg and model do not fit: {type(error).__name__}: {error}"
             ) from error
         if not heatmaps.isfinite().all():
-            raise ConfigError("test_pipeline and model answer a black crop with NaN or infinity.")
+            raise ConfigError("test_pipeline and model turn a black crop into NaN or infinity.")
         if [width, height] != list(self._codec.heatmap_size):
             raise ConfigError(
                 f"data_cfg.heatmap_size is {list(self._codec.heatmap_size)}, the network gives {[width, height]}."
             )
 
-    def _confirmed(self, picture: Image, detector: Detector, threshold: float) -> Hands:
-        """The detected hands that their keypoints bear out, after a second look where a box is loose."""
-        boxes, scores = _checked(detector(picture))
-        seen = self(picture, boxes)
-        hands = Hands(seen.keypoints, seen.boxes, scores)
-        loose, around = loose_boxes(hands, picture.shape[1], picture.shape[0])
-        return confirm(replace_worse(hands, loose, self(picture, around)), threshold)
 
-    def _find(self, picture: Image, given: Any) -> Waiting:
-        """Boxes as given, as detected, or the whole picture, and their scores."""
-        if given is None and self.detector is not None:
-            return _checked(self.detector(picture))
-        height, width = picture.shape[:2]
-        boxes = as_boxes([0, 0, width, height] if given is None else given)
-        return boxes, np.ones(len(boxes), np.float32)
-
-    def _crop(self, picture: Image, boxes: Array) -> Iterator[Sample]:
-        """A network input ``img`` (3, H, W) for each box, with the crop's ``center`` and ``scale``."""
-        if not len(boxes):
-            return
-        rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-        info = {"image_size": self._image_size, "flip_pairs": []}
-        for box in boxes:
-            center, scale = box_to_center_scale(xyxy_to_xywh(box), self._image_size[0] / self._image_size[1])
-            sample = {"img": rgb, "center": center, "scale": scale, "rotation": 0, "ann_info": info,
-                      "image_file": "", "image_id": 0, "bbox_id": 0}  # fmt: skip
-            yield {"img": self._transform(sample)["img"], "center": center, "scale": scale}
-
-    def _estimate(self, crops: list[Sample]) -> list[Array]:
-        """Keypoints (21, 3) of each crop in picture pixels; the list is empty afterwards."""
-        if not crops:
-            return []
-        heatmaps = self._network(torch.stack([crop["img"] for crop in crops]), "heatmaps_at_test")
-        centers, scales = (np.stack([crop[key] for crop in crops]) for key in ("center", "scale"))
-        crops.clear()
-        return list(self._codec.decode(heatmaps.numpy(), centers, scales))
-
-
-def _checked(answer: Any) -> tuple[Array, Array]:
-    """Boxes and scores of a detector, which may be anybody's."""
-    try:
-        found, scores = answer
-        confidence = np.array(scores, np.float32).reshape(-1)
-    except (TypeError, ValueError):
-        raise InputError(f"the detector must give boxes and scores, it gave {answer!r:.80}.") from None
-    boxes = as_boxes(found)
-    if len(boxes) != len(confidence) or not np.isfinite(confidence).all():
-        raise InputError(f"the detector gave {len(boxes)} boxes and {len(confidence)} scores, {scores!r:.80}.")
-    return boxes, confidence
-
-
-def _finished(waiting: deque[Waiting], keypoints: list[Array]) -> Iterator[Hands]:
-    """The pictures at the front whose keypoints are all there, taken out of both lists."""
-    while waiting and len(waiting[0][0]) <= len(keypoints):
-        boxes, scores = waiting.popleft()
-        yield Hands(np.stack(keypoints[: len(boxes)]), boxes, scores) if len(boxes) else Hands.empty()
-        del keypoints[: len(boxes)]
-
-
-def load_pose(model_dir: str | Path, config: dict[str, Any]) -> TopDown:
-    """The keypoint network of a model directory, weights loaded.
-
-    Raises:
-        MissingFileError, ConfigError, CheckpointError: as `HandEstimator.from_pretrained`.
-    """
-    for name in WEIGHT_FILES:
-        path = Path(model_dir) / name
-        if path.is_file():
-            pose = build_pose(require(config, "model"))
-            load_weights(pose, read_state_dict(path), path)
-            return pose
-    raise MissingFileError(f"{model_dir} has no {' or '.join(WEIGHT_FILES)}.")
-
-
-def build_own_detector(
-    model_dir: str | Path, config: dict[str, Any], score_threshold: float | None, device: str | torch.device
-) -> HandDetector | None:
-    """The detector that the configuration's ``DETECTION`` names; None, and a word in the log, without one."""
-    if score_threshold is not None and not (isinstance(score_threshold, Real) and 0 <= score_threshold <= 1):
-        raise InputError(f"score_threshold must be between 0 and 1, got {score_threshold!r}.")
-    if config.get("DETECTION"):
-        return HandDetector.from_model_dir(model_dir, config["DETECTION"], score_threshold, device)
-    logger.warning(
-        "%s has no DETECTION: without boxes= the whole picture is taken as one hand (detector= puts one in).", model_dir
-    )
-    return None
+def _hands_of(result: Result) -> Hands:
+    if result.error is not None:
+        raise result.error
+    assert result.hands is not None
+    return result.hands

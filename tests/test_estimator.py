@@ -1,8 +1,8 @@
-"""The whole way: picture -> detect -> crop -> network -> decode -> Hands."""
+"""The whole line: detect -> crop -> engine -> decode -> refine."""
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
+from modelscope_handkp.engines.device import pick_device
 from modelscope_handkp.errors import (
     CheckpointError,
     ConfigError,
@@ -22,9 +23,7 @@ from modelscope_handkp.errors import (
     InputError,
     MissingFileError,
 )
-from modelscope_handkp.estimator import pick_device
 from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
-from modelscope_handkp.pose.refine import SCORE_POWER, confirm, loose_boxes, replace_worse
 from modelscope_handkp.synthetic import render_image
 
 KEYPOINT_TOLERANCE, KEYPOINT_SHARE = 0.5, 0.95  # px: an argmax may flip between equal peaks of an untrained network
@@ -32,7 +31,7 @@ BOX_TOLERANCE = 0.05
 SIZE = 96
 
 
-def picture(seed: int, count: int = 1) -> np.ndarray:
+def noise(seed: int, count: int = 1) -> np.ndarray:
     """(96, 96, 3) BGR; its first byte says how many hands `detect` finds."""
     small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
     image = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
@@ -67,7 +66,9 @@ def assert_same(one: Hands, other: Hands) -> None:
 # --- golden
 
 
-def test_the_whole_way_is_easycvs_with_the_right_crop_and_colours(golden: Any, hosted_dir: Callable[..., Path]) -> None:
+def test_end_to_end_it_equals_easycv_with_the_right_crop_and_colours(
+    golden: Any, hosted_dir: Callable[..., Path]
+) -> None:
     """golden/pipeline.npz: boxes 0.05 px, scores 1e-4, keypoints 0.5 px at 95 % of the joints."""
     arrays = golden("pipeline.npz")
     estimator = HandEstimator.from_pretrained(hosted_dir(), "cpu")
@@ -81,12 +82,12 @@ def test_the_whole_way_is_easycvs_with_the_right_crop_and_colours(golden: Any, h
         assert (distance < KEYPOINT_TOLERANCE).mean() >= KEYPOINT_SHARE
 
 
-# --- pictures with any number of hands
+# --- images with any number of hands
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 20])
-def test_every_hand_of_a_picture(estimator: HandEstimator, count: int) -> None:
-    image = picture(count, count)
+def test_every_hand_of_an_image(estimator: HandEstimator, count: int) -> None:
+    image = noise(count, count)
     hands = estimator(image)
     boxes, scores = detect(image)
     assert isinstance(hands, Hands)
@@ -102,34 +103,63 @@ def test_keypoints_lie_in_the_crop_of_their_box(tiny_dir: Callable[..., Path]) -
     def coarse(config: dict[str, Any]) -> None:  # DARK extrapolates on an untrained network
         config["model"]["test_cfg"]["post_process"] = "default"
 
-    hands = HandEstimator.from_pretrained(tiny_dir(edit=coarse), "cpu", detector=detect)(picture(3, 20))
+    hands = HandEstimator.from_pretrained(tiny_dir(edit=coarse), "cpu", detector=detect)(noise(3, 20))
     for box, keypoints in zip(hands.boxes, hands.keypoints):
         center, scale = box_to_center_scale(xyxy_to_xywh(box))
         half = scale * 200 / 2 * (1 + 2 / 16)  # and a heatmap pixel of (-1, -1)
         assert (np.abs(keypoints[:, :2] - center) <= half + 1e-3).all()
 
 
-def test_detected_hands_are_confirmed_and_given_ones_kept(
-    estimator: HandEstimator, tiny_dir: Callable[..., Path]
-) -> None:
-    images = [picture(i, count) for i, count in enumerate([6, 0, 1, 7])]
-    every = estimator(images)
-    products = [hands.scores**SCORE_POWER * hands.keypoints[..., 2].mean(axis=1) for hands in every]
-    threshold = float(np.median(np.concatenate(products)))
+def with_threshold(tiny_dir: Callable[..., Path], threshold: float | None, **options: Any) -> HandEstimator:
+    def edit(config: dict[str, Any]) -> None:
+        if threshold is not None:
+            config["model"]["test_cfg"]["hand_threshold"] = threshold
 
-    def strict(config: dict[str, Any]) -> None:
-        config["model"]["test_cfg"]["hand_threshold"] = threshold
-
-    some = HandEstimator.from_pretrained(tiny_dir(edit=strict), "cpu", batch_size=4, detector=detect)
-    answers = some(images)
-    assert 0 < sum(map(len, answers)) < sum(map(len, every))
-    for image, hands, all_hands in zip(images, answers, every):
-        loose, around = loose_boxes(all_hands, image.shape[1], image.shape[0])
-        assert_same(hands, confirm(replace_worse(all_hands, loose, estimator(image, around)), threshold))
-        assert_same(some(image, boxes=detect(image)[0]), estimator(image, boxes=detect(image)[0]))
+    return HandEstimator.from_pretrained(tiny_dir(edit=edit), "cpu", batch_size=4, detector=detect, **options)
 
 
-def test_loose_boxes_are_moved_to_their_hands() -> None:
+def test_hands_below_the_hand_threshold_are_dropped_and_given_ones_kept(tiny_dir: Callable[..., Path]) -> None:
+    images = [noise(i, count) for i, count in enumerate([6, 0, 1, 7])]
+    every = with_threshold(tiny_dir, 0.0)(images)
+    sure = np.concatenate([hands.confidence for hands in every])
+    threshold = float(np.median(sure))
+    for some in (with_threshold(tiny_dir, threshold), with_threshold(tiny_dir, 0.0, hand_threshold=threshold)):
+        kept = some(images)
+        assert 0 < sum(map(len, kept)) < len(sure)
+        for image, hands, before in zip(images, kept, every):
+            assert_same(hands, before[before.confidence >= threshold])
+            assert len(some(image, boxes=detect(image)[0])) == len(detect(image)[0])
+    assert with_threshold(tiny_dir, threshold, hand_threshold=0.0).hand_threshold == 0
+
+
+def test_confidence_is_of_box_and_keypoints_or_the_box_score_without_a_threshold(tiny_dir: Callable[..., Path]) -> None:
+    hands = with_threshold(tiny_dir, None)(noise(0, 3))
+    np.testing.assert_array_equal(hands.confidence, hands.scores)
+    given = with_threshold(tiny_dir, 0.9)(noise(0), boxes=[[0, 0, 50, 50]])
+    np.testing.assert_allclose(given.confidence, given.keypoints[..., 2].mean(axis=1), rtol=1e-5)  # the box score is 1
+
+
+def test_the_detectors_score_and_the_hands_confidence_have_a_threshold_each() -> None:
+    """Each has the last word on its own number: more boxes are looked at, more hands kept."""
+    image = render_image(7_300_001, hands=2, level="easy")[0]
+
+    def count(**thresholds: float) -> int:
+        return len(HandEstimator.from_pretrained(device="cpu", **thresholds)(image))
+
+    kept = count()
+    assert count(hand_threshold=0.0) > kept
+    assert count(hand_threshold=0.0, score_threshold=0.06) > count(hand_threshold=0.0)
+    assert count(score_threshold=1.0) == count(hand_threshold=1.0) == 0
+
+
+def test_keypoints_above_the_keypoint_threshold_are_visible(directory: Path) -> None:
+    hands = HandEstimator.from_pretrained(directory, "cpu", detector=detect)(noise(0, 3))
+    threshold = float(np.median(hands.keypoints[..., 2]))
+    ours = HandEstimator.from_pretrained(directory, "cpu", detector=detect, keypoint_threshold=threshold)
+    np.testing.assert_array_equal(ours(noise(0, 3)).visible, hands.keypoints[..., 2] > threshold)
+
+
+def test_poorly_localised_boxes_are_moved_to_their_hands() -> None:
     before, after = [], []
     for seed in range(7_300_000, 7_300_010):
         image, _, truth = render_image(seed, level="easy")
@@ -144,8 +174,8 @@ COUNTS = [1, 0, 2, 5, 0, 0, 1, 7, 0]
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_a_batch_of_pictures_answers_as_one_by_one(estimator: HandEstimator, directory: Path, batch_size: int) -> None:
-    images = [picture(i, count) for i, count in enumerate(COUNTS)]
+def test_a_batch_gives_what_one_by_one_gives(estimator: HandEstimator, directory: Path, batch_size: int) -> None:
+    images = [noise(i, count) for i, count in enumerate(COUNTS)]
     together = HandEstimator.from_pretrained(directory, "cpu", batch_size, detector=detect)(images)
     assert [len(hands) for hands in together] == COUNTS
     for image, hands in zip(images, together):
@@ -154,35 +184,8 @@ def test_a_batch_of_pictures_answers_as_one_by_one(estimator: HandEstimator, dir
     assert estimator([]) == []
 
 
-def test_batches_are_never_larger_than_said(estimator: HandEstimator, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    network = estimator._network
-    monkeypatch.setattr(estimator, "_network", lambda img, method: sizes.append(len(img)) or network(img, method))
-    estimator([picture(i, count) for i, count in enumerate([3, 3, 9, 0, 2])])
-    assert sizes == [4, 4, 4, 4, 1]
-
-
-def test_pictures_without_hands_do_not_pile_up_behind_one_with(estimator: HandEstimator) -> None:
-    read = 0
-
-    def images() -> Iterator[np.ndarray]:
-        nonlocal read
-        for count in [1] + [0] * 50:
-            read += 1
-            yield picture(0, count)
-
-    answers = estimator.stream(images())
-    assert len(next(answers)) == 1
-    assert read <= estimator.batch_size
-
-
-def test_a_stream_gives_what_is_done_while_it_reads(estimator: HandEstimator) -> None:
-    answers = estimator.stream(picture(i, 2) for i in range(1000))
-    assert [len(next(answers)) for _ in range(4)] == [2] * 4
-
-
-def test_threads_get_the_same_answers(estimator: HandEstimator) -> None:
-    images = [picture(i, count) for i, count in enumerate([2, 0, 1, 3] * 3)]
+def test_threads_get_the_same_hands(estimator: HandEstimator) -> None:
+    images = [noise(i, count) for i, count in enumerate([2, 0, 1, 3] * 3)]
     expected = [estimator(image) for image in images]
     with ThreadPoolExecutor(2) as pool:
         for hands, alone in zip(pool.map(estimator, images), expected):
@@ -193,7 +196,7 @@ def test_threads_get_the_same_answers(estimator: HandEstimator) -> None:
 
 
 def test_inputs_are_never_written_to(estimator: HandEstimator, tmp_path: Path) -> None:
-    image, boxes = picture(0, 2), np.array([[10, 10, 60, 60], [-20, 5, 300, 40]], np.float32)
+    image, boxes = noise(0, 2), np.array([[10, 10, 60, 60], [-20, 5, 300, 40]], np.float32)
     Image.fromarray(image).save(tmp_path / "a.png")
     opened = Image.open(tmp_path / "a.png")
     before = (image.copy(), boxes.copy(), np.asarray(opened).copy(), (tmp_path / "a.png").read_bytes())
@@ -208,8 +211,8 @@ def test_inputs_are_never_written_to(estimator: HandEstimator, tmp_path: Path) -
         np.testing.assert_array_equal(one, other)
 
 
-def test_every_kind_of_picture_gives_the_same(estimator: HandEstimator, tmp_path: Path) -> None:
-    image, box = picture(1), [20, 20, 70, 80]
+def test_every_kind_of_image_gives_the_same(estimator: HandEstimator, tmp_path: Path) -> None:
+    image, box = noise(1), [20, 20, 70, 80]
     expected = estimator(image, box)
     cv2.imwrite(str(tmp_path / "a.png"), image)
     rgb = Image.fromarray(np.ascontiguousarray(image[..., ::-1]))
@@ -218,22 +221,12 @@ def test_every_kind_of_picture_gives_the_same(estimator: HandEstimator, tmp_path
         assert_same(estimator(same, box), expected)
 
 
-def test_the_network_sees_rgb(estimator: HandEstimator, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[torch.Tensor] = []
-    network = estimator._network
-    monkeypatch.setattr(estimator, "_network", lambda img, method: seen.append(img) or network(img, method))
-    red = np.zeros((SIZE, SIZE, 3), np.uint8)
-    red[..., 2] = 255
-    estimator(red, [20, 20, 70, 70])
-    assert [round(float(value), 2) for value in seen[0][0, :, 32, 32]] == [2.25, -2.04, -1.8]  # (x - mean) / std
-
-
 def test_the_crop_is_of_the_box(estimator: HandEstimator) -> None:
     """A hand moved with its box gives keypoints moved alike (the hosted model crops elsewhere)."""
     image = np.zeros((300, 300, 3), np.uint8)
-    image[40:88, 40:88] = picture(5)[:48, :48]
+    image[40:88, 40:88] = noise(5)[:48, :48]
     moved = np.zeros_like(image)
-    moved[140:188, 190:238] = picture(5)[:48, :48]
+    moved[140:188, 190:238] = noise(5)[:48, :48]
     one, other = estimator(image, [40, 40, 88, 88]), estimator(moved, [190, 140, 238, 188])
     np.testing.assert_allclose(other.keypoints[0] - one.keypoints[0], np.tile([150, 100, 0], (21, 1)), atol=0.05)
 
@@ -246,7 +239,7 @@ def test_the_crop_is_of_the_box(estimator: HandEstimator) -> None:
     ],
 )  # fmt: skip
 def test_boxes_outside_and_of_odd_sizes_do_not_fail(estimator: HandEstimator, box: list[float]) -> None:
-    for image in (picture(2), picture(2)[:1, :1]):
+    for image in (noise(2), noise(2)[:1, :1]):
         hands = estimator(image, box)
         assert np.isfinite(hands.keypoints).all()
         height, width = image.shape[:2]
@@ -254,19 +247,19 @@ def test_boxes_outside_and_of_odd_sizes_do_not_fail(estimator: HandEstimator, bo
         assert hands.scores.tolist() == [1]
 
 
-def test_without_a_detector_the_whole_picture_is_a_hand_and_that_is_said(
+def test_without_a_detector_the_whole_image_is_a_hand_and_that_is_said(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
         ours = HandEstimator.from_pretrained(directory, "cpu")
     assert "no DETECTION" in caplog.text
-    hands = ours(picture(1))
+    hands = ours(noise(1))
     assert hands.boxes.tolist() == [[0, 0, SIZE, SIZE]]
-    assert_same(hands, ours(picture(1), [0, 0, SIZE, SIZE]))
-    assert len(ours(picture(1), boxes=[])) == 0
+    assert_same(hands, ours(noise(1), [0, 0, SIZE, SIZE]))
+    assert len(ours(noise(1), boxes=[])) == 0
 
 
-def test_a_detectors_own_picture_is_the_one_read(directory: Path) -> None:
+def test_the_detector_gets_the_image_as_read(directory: Path) -> None:
     seen: list[Any] = []
 
     def empty(image: np.ndarray) -> tuple[list[Any], list[Any]]:
@@ -291,21 +284,21 @@ def test_a_detectors_own_picture_is_the_one_read(directory: Path) -> None:
         (([[0, 0, 5, 5]], [1], 3), "detector"),
     ],
 )
-def test_what_a_detector_answers_is_checked(directory: Path, found: Any, named: str) -> None:
+def test_what_a_detector_returns_is_checked(directory: Path, found: Any, named: str) -> None:
     with pytest.raises(InputError, match=named):
-        HandEstimator.from_pretrained(directory, "cpu", detector=lambda image: found)(picture(0))
+        HandEstimator.from_pretrained(directory, "cpu", detector=lambda image: found)(noise(0))
 
 
 @pytest.mark.parametrize(
     ("image", "boxes", "named"),
     [
-        (picture(0), [[0, 0, np.nan, 5]], "box 0 is not finite"),
-        (picture(0), [[0, 0, 5, 5], [9, 9, 3, 3]], "box 1 is empty or reversed"),
-        (picture(0), "all", "'all'"),
-        (picture(0), [[0, 0, 5]], "shape"),
-        ([picture(0)] * 2, [[0, 0, 5, 5]], "2 pictures"),
-        ([picture(0)], 5, "1 pictures.*5"),
-        ([picture(0), 5], None, "int"),
+        (noise(0), [[0, 0, np.nan, 5]], "box 0 is not finite"),
+        (noise(0), [[0, 0, 5, 5], [9, 9, 3, 3]], "box 1 is empty or reversed"),
+        (noise(0), "all", "'all'"),
+        (noise(0), [[0, 0, 5]], "shape"),
+        ([noise(0)] * 2, [[0, 0, 5, 5]], "2 images"),
+        ([noise(0)], 5, "got 5"),
+        ([noise(0), 5], None, "int"),
         (np.zeros((0, 3)), None, r"\(0, 3\)"),
         (np.full((2, 2, 3), np.nan), None, "nan"),
         ({}, None, "dict"),
@@ -326,10 +319,28 @@ def test_bad_batch_sizes(directory: Path, batch_size: Any) -> None:
         HandEstimator.from_pretrained(directory, "cpu", batch_size=batch_size)
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), "0.5"])
-def test_bad_thresholds(directory: Path, threshold: Any) -> None:
-    with pytest.raises(InputError, match="score_threshold"):
-        HandEstimator.from_pretrained(directory, "cpu", score_threshold=threshold)
+@pytest.mark.parametrize("name", ["score_threshold", "hand_threshold", "keypoint_threshold"])
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), "0.5", True])
+def test_bad_thresholds(directory: Path, name: str, threshold: Any) -> None:
+    with pytest.raises(InputError, match=f"{name}.*{threshold}"):
+        HandEstimator.from_pretrained(directory, "cpu", **{name: threshold})
+
+
+def test_torchs_default_type_does_not_matter(directory: Path, estimator: HandEstimator) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        ours = HandEstimator.from_pretrained(directory, "cpu", detector=detect)
+        embedded = HandEstimator.from_pretrained(device="cpu")
+        assert_same(ours(noise(0, 2)), estimator(noise(0, 2)))
+        assert len(embedded(noise(0))) == 0
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_folder_with_images_is_named_as_one(estimator: HandEstimator, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), noise(0))
+    with pytest.raises(InputError, match=r"is a folder with 1 images.*list_sources"):
+        estimator(tmp_path)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", 5.5, "meta", ""])
@@ -362,7 +373,7 @@ def test_broken_directories_are_named(tiny_dir: Callable[..., Path], tmp_path: P
 def test_weights_under_the_other_name(directory: Path, tmp_path: Path, estimator: HandEstimator) -> None:
     shutil.copy(directory / "configuration.json", tmp_path)
     shutil.copy(directory / "pytorch_model.pt", tmp_path / "pytorch_model.bin")
-    assert_same(HandEstimator.from_pretrained(tmp_path, "cpu", detector=detect)(picture(0)), estimator(picture(0)))
+    assert_same(HandEstimator.from_pretrained(tmp_path, "cpu", detector=detect)(noise(0)), estimator(noise(0)))
 
 
 def test_a_network_that_does_not_fit_its_weights_names_the_tensors(tiny_dir: Callable[..., Path]) -> None:
@@ -421,7 +432,7 @@ def test_the_flip_test_can_be_switched_off(tiny_dir: Callable[..., Path], estima
         config["model"]["test_cfg"]["flip_test"] = False
 
     once = HandEstimator.from_pretrained(tiny_dir(edit=plain), "cpu", detector=detect)
-    assert np.abs(once(picture(0)).keypoints - estimator(picture(0)).keypoints).max() > 0.01
+    assert np.abs(once(noise(0)).keypoints - estimator(noise(0)).keypoints).max() > 0.01
 
 
 def test_the_rotation_test_can_be_switched_on(tiny_dir: Callable[..., Path], estimator: HandEstimator) -> None:
@@ -429,4 +440,4 @@ def test_the_rotation_test_can_be_switched_on(tiny_dir: Callable[..., Path], est
         config["model"]["test_cfg"]["rotation_test"] = 15
 
     turned = HandEstimator.from_pretrained(tiny_dir(edit=turning), "cpu", detector=detect)
-    assert np.abs(turned(picture(0)).keypoints - estimator(picture(0)).keypoints).max() > 0.01
+    assert np.abs(turned(noise(0)).keypoints - estimator(noise(0)).keypoints).max() > 0.01

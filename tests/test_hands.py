@@ -1,4 +1,4 @@
-"""The result."""
+"""The result: Hands and Hand."""
 
 import dataclasses
 import json
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelscope_handkp import Hands
-from modelscope_handkp.errors import InputError
+from modelscope_handkp import KEYPOINT_NAMES, Hands
+from modelscope_handkp.errors import HandkpError, InputError
 
 
 def some(count: int = 2) -> dict[str, Any]:
@@ -56,9 +56,137 @@ def test_shapes_that_disagree_are_named(name: str, wrong: Any) -> None:
         Hands(**{**some(), name: wrong})
 
 
+def full(count: int = 3) -> Hands:
+    """Hands with everything known."""
+    rng = np.random.default_rng(1)
+    return Hands(
+        **some(count), confidence=rng.random(count), image_size=(640, 480), ids=np.arange(count) + 5,
+        is_left=np.array([True, None, False] * count, object)[:count], keypoint_threshold=0.25,
+    )  # fmt: skip
+
+
+def assert_same(one: Hands, other: Hands) -> None:
+    for name in ("keypoints", "boxes", "scores", "confidence", "ids", "is_left"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert (one.image_size, one.keypoint_threshold) == (other.image_size, other.keypoint_threshold)
+
+
+def test_a_hand_by_its_number() -> None:
+    hands = full()
+    for index, hand in enumerate(hands):
+        np.testing.assert_array_equal(hand.keypoints, hands.keypoints[index])
+        np.testing.assert_array_equal(hand.box, hands.boxes[index])
+        assert (hand.score, hand.confidence) == (hands.scores[index], hands.confidence[index])
+    assert [hand.id for hand in hands] == [5, 6, 7]
+    assert [hand.is_left for hand in hands] == [True, None, False]
+    assert hands[-1].id == 7
+    with pytest.raises(IndexError):
+        hands[3]
+    unknown = Hands(**some())[0]
+    assert (unknown.id, unknown.is_left) == (None, None)
+
+
+def test_a_keypoint_by_its_name() -> None:
+    hand = full()[0]
+    for index, name in enumerate(KEYPOINT_NAMES):
+        np.testing.assert_array_equal(hand[name], hand.keypoints[index])
+    with pytest.raises(KeyError, match="no keypoint is called 'nose'; they are wrist, thumb1") as caught:
+        hand["nose"]
+    assert isinstance(caught.value, HandkpError)
+
+
+@pytest.mark.parametrize(
+    ("index", "rows"),
+    [
+        (slice(1, None), [1, 2]),
+        (slice(None, None, -1), [2, 1, 0]),
+        (np.array([True, False, True]), [0, 2]),
+        ([True, False, True], [0, 2]),
+        ([2, 0], [2, 0]),
+        ([], []),
+        (np.array([False] * 3), []),
+    ],
+)
+def test_slices_masks_and_lists_give_hands_with_everything(index: Any, rows: list[int]) -> None:
+    hands, part = full(), full()[index]
+    assert isinstance(part, Hands)
+    assert len(part) == len(rows)
+    for name in ("keypoints", "boxes", "scores", "confidence", "ids", "is_left"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(hands, name)[np.array(rows, int)])
+    assert (part.image_size, part.keypoint_threshold) == ((640, 480), 0.25)
+    assert Hands(**some(3))[index].ids is None
+
+
+def test_shown_in_one_line() -> None:
+    assert repr(Hands.empty()) == "Hands(0 hands)"
+    assert repr(Hands.empty((640, 480))) == "Hands(0 hands in 640x480)"
+    one = Hands(np.zeros((1, 21, 3)), [[1.4, 2.6, 30, 40]], [0.5], [0.904], (640, 480), ids=[7], is_left=[True])
+    assert repr(one) == "Hands(1 hand in 640x480, confidence 0.90)"
+    assert repr(one[0]) == "Hand(id 7, left, box [1, 3, 30, 40], confidence 0.90)"
+    assert repr(Hands(**some(20))).endswith(", ...)") and len(repr(Hands(**some(20)))) < 100
+
+
+def test_confidence_is_the_score_where_nothing_else_is_said() -> None:
+    hands = Hands(**some())
+    np.testing.assert_array_equal(hands.confidence, hands.scores)
+
+
+@pytest.mark.parametrize("name", ["confidence", "ids", "is_left"])
+def test_one_value_a_hand(name: str) -> None:
+    with pytest.raises(InputError, match=f"Hands.{name} must have shape"):
+        Hands(**some(2), **{name: [True]})
+
+
+def test_known_sides_are_plain_booleans() -> None:
+    assert Hands(**some(2), is_left=[True, False]).is_left.dtype == bool
+
+
+def test_visible_are_keypoints_above_the_threshold() -> None:
+    keypoints = np.zeros((1, 21, 3))
+    keypoints[0, :4, 2] = [-1, 0, 0.5, 0.7]
+    row = {"keypoints": keypoints, "boxes": np.zeros((1, 4)), "scores": [1]}
+    assert Hands(**row).visible[0, :5].tolist() == [False, False, True, True, False]
+    assert Hands(**row, keypoint_threshold=0.5).visible[0, :5].tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("hands", [full(), full(1), Hands(**some()), Hands.empty(), Hands.empty((4, 5), 0.5)])
+def test_to_dict_and_back(hands: Hands) -> None:
+    assert_same(Hands.from_dict(json.loads(json.dumps(hands.to_dict()))), hands)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {}, [], None, {"hands": 5}, {"hands": [{}]}, {"hands": [5]}, {"hands": [], "image_size": 5},
+        {"hands": [{"box": [0, 0, 1, 1], "score": 1, "confidence": 1, "keypoints": [[0, 0, 0]] * 20}]},
+        {"hands": [{"box": [0, 0, 1], "score": 1, "confidence": 1, "keypoints": [[0, 0, 0]] * 21}]},
+        {"hands": [{"box": "box", "score": 1, "confidence": 1, "keypoints": [[0, 0, 0]] * 21}]},
+        {"hands": [{"box": [0, 0, 1, 1], "score": "good", "confidence": 1, "keypoints": [[0, 0, 0]] * 21}]},
+        {"hands": [], "keypoint_threshold": "x"},
+    ],
+)  # fmt: skip
+def test_a_dict_that_is_none_of_ours_is_refused(content: Any) -> None:
+    with pytest.raises(InputError):
+        Hands.from_dict(content)
+
+
+def test_coco_results() -> None:
+    hands = full()
+    entries = hands.to_coco(image_id=42)
+    assert [entry["image_id"] for entry in entries] == [42] * 3
+    assert {entry["category_id"] for entry in entries} == {1}
+    np.testing.assert_allclose([entry["score"] for entry in entries], hands.confidence)
+    boxes = np.array([entry["bbox"] for entry in entries])
+    np.testing.assert_allclose(boxes[:, 2:], hands.boxes[:, 2:] - hands.boxes[:, :2], atol=1e-6)
+    keypoints = np.array([entry["keypoints"] for entry in entries]).reshape(3, 21, 3)
+    np.testing.assert_allclose(keypoints[..., :2], hands.keypoints[..., :2], atol=1e-4)
+    np.testing.assert_allclose(keypoints[..., 2], hands.keypoints[..., 2] * hands.visible, atol=1e-4)
+    json.dumps(entries)
+
+
 def test_plain_numbers_for_json() -> None:
     hands = Hands(**some())
     again = json.loads(json.dumps(hands.to_list()))
-    assert [set(entry) for entry in again] == [{"box", "score", "keypoints"}] * 2
+    assert [set(entry) for entry in again] == [{"box", "score", "confidence", "keypoints"}] * 2
     np.testing.assert_allclose([entry["keypoints"] for entry in again], hands.keypoints)
     np.testing.assert_allclose([entry["score"] for entry in again], hands.scores)

@@ -1,130 +1,128 @@
-"""`HandDetector`: a picture -> boxes and scores of its hands."""
+"""The hosted model's detector: SSDLite-MobileNetV2 with preprocessing, anchors and suppression, equal to mmdet's."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from ..arrays import Array
-from ..engines.eager import Network
+from ..arrays import Array, Image
+from ..engines.base import Engine
 from ..errors import ConfigError
 from ..geometry.boxes import clip_boxes, nms
 from ..model_dir.checkpoint import load_weights, read_state_dict
-from ..model_dir.config import block, read_python_config, require, require_number
-from ..networks.ssdlite import SSDLite, build_detector
+from ..model_dir.config import read_python_config
+from ..model_dir.settings import DetectionSettings
+from ..model_dir.ssdlite_settings import SSDLiteSettings
+from ..networks.ssdlite import build_ssdlite
+from .base import Detection
 
 MAX_LOG_RATIO = abs(np.log(16 / 1000))  # of a box's side to its anchor's
 DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
-DEFAULT_SCORE = 0.5  # a box below is no hand, where nothing else is said
-MAX_BOXES = 10_000
-MAX_NORM = 1e4  # of a mean or a standard deviation
-RGB_MEAN, RGB_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+IMAGES_AT_ONCE = 2  # benchmarks/inference.py: on a CPU four fall out of its cache and take longer than one by one
 
 
-class HandDetector:
-    """SSDLite with its way in (resize, normalise) and out (decode, filter, suppress). Threads may share one.
+class SSDLiteDetector:
+    """Finds the hands of images. Threads may share one.
 
     Args:
-        network: as `build_detector` makes it, weights loaded.
-        score_threshold: boxes below are not hands.
-        test_cfg: ``nms_pre``, ``score_thr``, ``max_per_img`` and ``nms.iou_threshold`` of the detector's configuration.
-        mean, std: of the network's input, RGB, 0..255.
+        engine: runs the network of ``settings``: (N, 3, S, S) -> class logits of every level, then box deltas.
+        anchors: input size -> anchors of each level, (M, 4) xyxy in its pixels.
+        settings: normalisation and suppression.
+        score_threshold: the least score; boxes must lie above it.
     """
 
     def __init__(
         self,
-        network: SSDLite,
+        engine: Engine,
+        anchors: dict[int, list[Array]],
+        settings: SSDLiteSettings,
         score_threshold: float,
-        test_cfg: dict[str, Any],
-        mean: Sequence[float] = RGB_MEAN,
-        std: Sequence[float] = RGB_STD,
-        device: str | torch.device = "cpu",
     ) -> None:
         self.score_threshold = score_threshold
-        self._levels = {size: network.level_anchors(size) for size in network.input_sizes}
-        self._network = Network(network, device)
-        self._mean, self._std = np.array(mean, np.float32), np.array(std, np.float32)
-        self._candidate_score = require_number(test_cfg, "score_thr", 0, 1)
-        self._per_level, self._at_most = (
-            int(require_number(test_cfg, key, 1, MAX_BOXES)) for key in ("nms_pre", "max_per_img")
-        )
-        self._iou = require_number(test_cfg, "nms.iou_threshold", 0, 1)
+        self._engine, self._anchors, self._settings = engine, anchors, settings
+        # A channel of the image is RGB in settings and BGR in memory.
+        self._mean, self._std = (np.array(values[::-1], np.float32) for values in (settings.mean, settings.std))
 
     @classmethod
     def from_model_dir(
         cls,
         model_dir: str | Path,
-        detection: dict[str, Any],
-        score_threshold: float | None = None,
-        device: str | torch.device = "cpu",
-    ) -> "HandDetector":
+        detection: DetectionSettings,
+        score_threshold: float | None,
+        engine: Callable[[nn.Module], Engine],
+    ) -> "SSDLiteDetector":
         """The detector of a model directory.
 
         Args:
-            detection: its configuration's ``DETECTION``: ``config_file``, ``model_path``, ``score_threshold``.
-            score_threshold: in place of the block's own.
+            detection: its configuration's ``DETECTION``.
+            score_threshold: in place of the configured ones, and the last word; with None both ``score_threshold`` of
+                ``DETECTION`` and ``score_thr`` of the detector's own configuration hold.
+            engine: network -> what runs it.
         Raises:
             ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
         """
-        config = read_python_config(_inside(model_dir, require(detection, "config_file")))
-        weights = _inside(model_dir, require(detection, "model_path"))
-        network = build_detector(config)
+        settings = SSDLiteSettings.parse(read_python_config(_inside(model_dir, detection.config_file)))
+        weights = _inside(model_dir, detection.model_path)
+        network = build_ssdlite(settings)
         load_weights(network, read_state_dict(weights), weights)
-        threshold = {"score_threshold": DEFAULT_SCORE, **detection}
-        if score_threshold is not None:
-            threshold["score_threshold"] = float(score_threshold)
-        normalise = {"mean": RGB_MEAN, "std": RGB_STD, **block(config, "img_norm_cfg")}
-        return cls(
-            network,
-            require_number(threshold, "score_threshold", 0, 1),
-            require(config, "model.test_cfg"),
-            _rgb(normalise, "mean", low=-MAX_NORM),
-            _rgb(normalise, "std", low=1 / MAX_NORM),
-            device,
-        )
+        anchors = {size: network.level_anchors(size) for size in network.input_sizes}
+        configured = max(settings.candidate_score, detection.score_threshold)
+        return cls(engine(network), anchors, settings, configured if score_threshold is None else score_threshold)
 
-    def __call__(self, image: NDArray[np.uint8]) -> tuple[Array, Array]:
-        """Find the hands of one picture.
+    def detect(self, images: Sequence[Image]) -> list[Detection]:
+        """Images (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy inside each image and scores (N,), best first; N may be 0."""
+        starts = range(0, len(images), IMAGES_AT_ONCE)
+        return list(chain.from_iterable(self._detect(images[start : start + IMAGES_AT_ONCE]) for start in starts))
 
-        Args:
-            image: (H, W, 3) uint8 BGR.
-        Returns:
-            boxes (N, 4) xyxy in picture pixels, inside the picture; scores (N,); best first. N may be 0.
-        """
-        height, width = image.shape[:2]
-        found = [self._candidates(image, size) for size in self._levels]
-        boxes, scores = (np.concatenate(column) for column in zip(*found))
+    def __call__(self, image: Image) -> Detection:
+        """`detect` for one image."""
+        return self.detect([image])[0]
+
+    def preprocess(self, image: Image, size: int) -> Array:
+        """(H, W, 3) uint8 BGR -> (3, size, size) float32 RGB, normalised; the ratio of the sides is not kept."""
+        resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        return np.ascontiguousarray(((resized - self._mean) / self._std).transpose(2, 0, 1)[::-1])
+
+    def _detect(self, images: Sequence[Image]) -> list[Detection]:
+        found: list[list[Detection]] = [[] for _ in images]
+        for size, anchors in self._anchors.items():
+            inputs = torch.from_numpy(np.stack([self.preprocess(image, size) for image in images]))
+            outputs = [torch.as_tensor(output).cpu() for output in self._engine(inputs)]
+            logits, deltas = outputs[: len(anchors)], outputs[len(anchors) :]
+            for index, image in enumerate(images):
+                height, width = image.shape[:2]
+                boxes, scores = self._candidates([x[index] for x in logits], [x[index] for x in deltas], anchors, size)
+                in_image = boxes / (size / np.array([width, height] * 2))
+                found[index].append((in_image.astype(np.float32), scores))
+        return [self._suppressed(candidates, image) for candidates, image in zip(found, images)]
+
+    def _candidates(
+        self, logits: Sequence[Tensor], deltas: Sequence[Tensor], anchors: Sequence[Array], size: int
+    ) -> Detection:
+        """The outputs for one image at one input size -> boxes in the input's pixels, best first in each level."""
+        boxes, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
+        for level_logits, level_deltas, level_anchors in zip(logits, deltas, anchors):
+            hand = level_logits.permute(1, 2, 0).reshape(-1, 2).softmax(1)[:, 0].numpy()
+            best = np.argsort(-hand, kind="stable")[: self._settings.per_level]
+            # No box suppresses a better one, so those below the threshold need not be compared: hundreds.
+            best = best[hand[best] > self.score_threshold]
+            offsets = level_deltas.permute(1, 2, 0).reshape(-1, 4).numpy()[best]
+            boxes.append(clip_boxes(decode_deltas(level_anchors[best], offsets), size, size))
+            scores.append(hand[best])
+        return np.concatenate(boxes), np.concatenate(scores)
+
+    def _suppressed(self, candidates: Sequence[Detection], image: Image) -> Detection:
+        """The candidates of all input sizes, in image pixels, through one suppression."""
+        boxes, scores = (np.concatenate(column) for column in zip(*candidates))
         solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         boxes, scores = boxes[solid], scores[solid]
-        kept = nms(boxes, scores, self._iou)[: self._at_most]
-        return clip_boxes(boxes[kept], width, height), scores[kept]
-
-    def preprocess(self, image: NDArray[np.uint8], size: int) -> Array:
-        """(H, W, 3) uint8 BGR -> (3, size, size) float32 RGB, normalised; the ratio of the sides is not kept."""
-        resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-        rgb = cv2.cvtColor(resized, cv2.COLOR_BGR2RGB).astype(np.float32)
-        return np.ascontiguousarray(((rgb - self._mean) / self._std).transpose(2, 0, 1))
-
-    def _candidates(self, image: NDArray[np.uint8], size: int) -> tuple[Array, Array]:
-        """What the network sees at one input size: boxes in picture pixels with their scores, best first in a level."""
-        logits, deltas = self._network(torch.from_numpy(self.preprocess(image, size)[None]))
-        boxes, scores = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
-        for level_logits, level_deltas, anchors in zip(logits, deltas, self._levels[size]):
-            hand = level_logits[0].permute(1, 2, 0).reshape(-1, 2).softmax(1)[:, 0].numpy()
-            best = np.argsort(-hand, kind="stable")[: self._per_level]
-            # No box suppresses a better one, so those that will not be asked for need not be compared: hundreds.
-            best = best[hand[best] > max(self._candidate_score, self.score_threshold)]
-            offsets = level_deltas[0].permute(1, 2, 0).reshape(-1, 4).numpy()[best]
-            boxes.append(clip_boxes(decode_deltas(anchors[best], offsets), size, size))
-            scores.append(hand[best])
-        height, width = image.shape[:2]
-        in_picture = np.concatenate(boxes) / (size / np.array([width, height] * 2))
-        return np.asarray(in_picture, np.float32), np.concatenate(scores)
+        kept = nms(boxes, scores, self._settings.iou_threshold)[: self._settings.at_most]
+        return clip_boxes(boxes[kept], image.shape[1], image.shape[0]), scores[kept]
 
 
 def decode_deltas(anchors: Array, deltas: Array) -> Array:
@@ -137,20 +135,13 @@ def decode_deltas(anchors: Array, deltas: Array) -> Array:
 
 
 def encode_deltas(anchors: Array, boxes: Array) -> Array:
-    """The deltas that `decode_deltas` would turn into ``boxes``: training targets."""
+    """The deltas (N, 4) that `decode_deltas` turns into ``boxes`` (N, 4) xyxy: training targets."""
     size, goal = anchors[:, 2:] - anchors[:, :2], boxes[:, 2:] - boxes[:, :2]
     shift = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) * 0.5 / size
     return np.asarray(np.concatenate([shift, np.log(goal / size)], axis=1) / np.array(DELTA_STDS), np.float32)
 
 
-def _rgb(config: dict[str, Any], key: str, low: float) -> list[float]:
-    values = config[key]
-    if not isinstance(values, (list, tuple)) or len(values) != 3:
-        raise ConfigError(f"the hand detector's img_norm_cfg.{key} must be three numbers, got {values!r:.80}.")
-    return [require_number({key: value}, key, low, MAX_NORM) for value in values]
-
-
-def _inside(model_dir: str | Path, name: Any) -> Path:
+def _inside(model_dir: str | Path, name: object) -> Path:
     """A file of the model directory; a configuration may not reach outside it."""
     if not isinstance(name, str):
         raise ConfigError(f"the configuration's DETECTION must name files, got {name!r:.80}.")

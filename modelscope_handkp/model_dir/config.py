@@ -7,6 +7,8 @@ detection/config.py    mmdet 2.x / EasyCV; assignments of literals, dict(...) ca
 import ast
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,17 @@ def require_number(config: Any, key: str, low: float, high: float) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
         raise ConfigError(f"the configuration's {key!r} must be a number from {low:g} to {high:g}, got {value!r:.80}.")
     return value
+
+
+@contextmanager
+def building(what: str) -> Iterator[None]:
+    """Turn whatever Python and torch raise on values of a wrong kind into a `ConfigError` about ``what``."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} cannot be built: {type(error).__name__}: {error}.") from error
 
 
 def check_weights(count: float, what: str) -> None:

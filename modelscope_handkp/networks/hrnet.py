@@ -1,20 +1,20 @@
 """HRNetV2 (Sun et al. 2019, arXiv:1904.04514), with the state-dict keys of EasyCV and mmpose."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import ConfigError
-from ..model_dir.config import check_weights, require
+from ..model_dir.settings import BLOCK_EXPANSION, BackboneSettings, StageSettings
 
 STEM_CHANNELS = 64
+
+Upsample = tuple[str, bool | None]  # mode and align_corners of nn.Upsample
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut: (N, in, H, W) -> (N, channels, H, W)."""
 
-    expansion = 1
+    expansion = BLOCK_EXPANSION["BASIC"]
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolutions around a shortcut: (N, in, H, W) -> (N, 4 * channels, H, W)."""
 
-    expansion = 4
+    expansion = BLOCK_EXPANSION["BOTTLENECK"]
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -85,10 +85,10 @@ class HRModule(nn.Module):
     Branch i is (N, channels[i], H / 2**i, W / 2**i), in and out; without ``multiscale`` only branch 0 comes out.
     """
 
-    def __init__(self, stage: "Stage", multiscale: bool, upsample: dict[str, Any]) -> None:
+    def __init__(self, stage: StageSettings, multiscale: bool, upsample: Upsample) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
-            _blocks(stage.block, wide, channels, count)
+            _blocks(BLOCKS[stage.block], wide, channels, count)
             for wide, channels, count in zip(stage.out_channels, stage.num_channels, stage.num_blocks)
         )
         widths = stage.out_channels
@@ -110,12 +110,13 @@ class HRModule(nn.Module):
         return outputs
 
 
-def _fuse(widths: Sequence[int], source: int, target: int, upsample: dict[str, Any]) -> nn.Module | None:
+def _fuse(widths: Sequence[int], source: int, target: int, upsample: Upsample) -> nn.Module | None:
     """From branch ``source`` to the resolution and width of branch ``target``."""
     if source == target:
         return None
     if source > target:
-        grow = nn.Upsample(scale_factor=2 ** (source - target), **upsample)
+        mode, align_corners = upsample
+        grow = nn.Upsample(scale_factor=2 ** (source - target), mode=mode, align_corners=align_corners)
         return nn.Sequential(*_conv_bn(widths[source], widths[target], 1, 1, relu=False), grow)
     steps = target - source
     return nn.Sequential(
@@ -124,56 +125,30 @@ def _fuse(widths: Sequence[int], source: int, target: int, upsample: dict[str, A
     )
 
 
-class Stage:
-    """One stage as the configuration describes it, checked."""
-
-    def __init__(self, extra: dict[str, Any], name: str) -> None:
-        block_name = require(extra, f"{name}.block")
-        if block_name not in BLOCKS:
-            raise ConfigError(f"{name}.block {block_name!r} is not one of {sorted(BLOCKS)}.")
-        self.block = BLOCKS[block_name]
-        self.num_modules = int(extra[name].get("num_modules", 1))
-        self.num_blocks = [int(n) for n in require(extra, f"{name}.num_blocks")]
-        self.num_channels = [int(n) for n in require(extra, f"{name}.num_channels")]
-        branches = int(require(extra, f"{name}.num_branches"))
-        if not branches == len(self.num_blocks) == len(self.num_channels):
-            raise ConfigError(
-                f"{name} has num_branches {branches}, num_blocks {self.num_blocks} and num_channels "
-                f"{self.num_channels}; the three must agree."
-            )
-        if min([self.num_modules, *self.num_blocks, *self.num_channels], default=0) < 1:
-            raise ConfigError(f"{name} has numbers below 1: {extra[name]}.")
-        self.out_channels = [channels * self.block.expansion for channels in self.num_channels]
-        check_weights(9 * self.num_modules * (max(self.num_blocks) + 1) * sum(self.out_channels) ** 2, name)
-
-
 class HRNet(nn.Module):
     """(N, 3, H, W) -> four feature maps, branch i (N, channels[i], H / 2**(i + 2), W / 2**(i + 2)).
 
-    Args:
-        extra: ``stage1`` to ``stage4`` and ``upsample`` as in the configuration's ``model.backbone.extra``.
-    Raises:
-        ConfigError: a missing key, an unknown block, or numbers of branches that disagree.
+    Without ``multiscale_output`` only the first. ``out_channels`` lists their channels.
     """
 
-    def __init__(self, extra: dict[str, Any]) -> None:
+    def __init__(self, settings: BackboneSettings) -> None:
         super().__init__()
-        upsample = {"mode": "nearest", "align_corners": None, **extra.get("upsample", {})}
-        stages = [Stage(extra, f"stage{number}") for number in (1, 2, 3, 4)]
+        stages, upsample = settings.stages, (settings.upsample_mode, settings.align_corners)
         self.conv1 = nn.Conv2d(3, STEM_CHANNELS, 3, 2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
         self.conv2 = nn.Conv2d(STEM_CHANNELS, STEM_CHANNELS, 3, 2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(STEM_CHANNELS)
         self.relu = nn.ReLU(inplace=True)
-        self.layer1 = _blocks(stages[0].block, STEM_CHANNELS, stages[0].num_channels[0], stages[0].num_blocks[0])
+        self.layer1 = _blocks(
+            BLOCKS[stages[0].block], STEM_CHANNELS, stages[0].num_channels[0], stages[0].num_blocks[0]
+        )
         self.transition1 = _transition(stages[0].out_channels[:1], stages[1].out_channels)
         self.stage2 = _stage(stages[1], True, upsample)
         self.transition2 = _transition(stages[1].out_channels, stages[2].out_channels)
         self.stage3 = _stage(stages[2], True, upsample)
         self.transition3 = _transition(stages[2].out_channels, stages[3].out_channels)
-        multiscale = bool(extra["stage4"].get("multiscale_output", False))
-        self.stage4 = _stage(stages[3], multiscale, upsample)
-        self.out_channels = stages[3].out_channels if multiscale else stages[3].out_channels[:1]
+        self.stage4 = _stage(stages[3], settings.multiscale_output, upsample)
+        self.out_channels = stages[3].out_channels if settings.multiscale_output else stages[3].out_channels[:1]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.relu(self.bn1(self.conv1(x)))
@@ -188,7 +163,7 @@ class HRNet(nn.Module):
         return features
 
 
-def _stage(stage: Stage, multiscale: bool, upsample: dict[str, Any]) -> nn.Sequential:
+def _stage(stage: StageSettings, multiscale: bool, upsample: Upsample) -> nn.Sequential:
     last = stage.num_modules - 1
     return nn.Sequential(*(HRModule(stage, multiscale or i < last, upsample) for i in range(stage.num_modules)))
 

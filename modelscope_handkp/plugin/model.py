@@ -11,10 +11,12 @@ from modelscope.outputs import OutputKeys
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..estimator import load_pose
-from ..model_dir.config import plain
-from ..networks.topdown import TopDown, build_pose, heatmap_loss
-from ..pose.codec import HeatmapCodec, decoding_options
+from ..errors import InputError
+from ..model_dir.config import block, plain
+from ..model_dir.settings import DecodingSettings, NetworkSettings, ViewSettings
+from ..networks.topdown import TopDown, build_topdown, heatmap_loss, load_topdown
+from ..pose.codec import HeatmapCodec
+from ..pose.views import MultiView
 from . import names
 
 
@@ -33,14 +35,37 @@ class HandPoseModel(TorchModel):
     def __init__(self, model_dir: str | None = None, *, device: str = "cpu", **model: Any) -> None:
         super().__init__(model_dir, device=device, trust_remote_code=model.pop("trust_remote_code", False))
         model = plain(model)
-        pose = build_pose(model) if model_dir is None else load_pose(model_dir, {"model": model})
-        self.backbone = pose.backbone
-        self.keypoint_head = pose.keypoint_head
-        # the same two parts under the core's face, out of nn.Module's sight so that the keys stay EasyCV's
-        self.__dict__["pose"] = pose
-        test_cfg = model.get("test_cfg") or {}
-        self.codec = HeatmapCodec(**decoding_options(test_cfg))
+        settings, test_cfg = NetworkSettings.parse(model), block({"model": model}, "model.test_cfg")
+        network = build_topdown(settings) if model_dir is None else load_topdown(model_dir, settings)
+        self.backbone = network.backbone
+        self.keypoint_head = network.keypoint_head
+        # the same two parts as one network, out of nn.Module's sight so that the keys stay EasyCV's
+        self.__dict__["network"] = network
+        self.views = ViewSettings.parse(test_cfg)
+        self.codec = HeatmapCodec.from_settings(DecodingSettings.parse(test_cfg))
         self.train(model_dir is None)
+
+    def train(self, mode: bool = True) -> "HandPoseModel":
+        """Set training mode, also of ``network``.
+
+        Raises:
+            InputError: a pipeline has folded this model's batch norms away.
+        """
+        if mode and self.__dict__.get("released"):
+            raise InputError(
+                "this model belongs to a pipeline, which has folded its batch norms; "
+                f"Model.from_pretrained({self.model_dir!r}) gives one that can be trained."
+            )
+        self.network.train(mode)
+        super().train(mode)
+        return self
+
+    def release_network(self) -> TopDown:
+        """The network, to be changed by an engine: from now on this model only infers."""
+        self.eval()
+        self.__dict__["released"] = True
+        network: TopDown = self.network
+        return network
 
     def forward(
         self,
@@ -54,24 +79,26 @@ class HandPoseModel(TorchModel):
 
         Args:
             img: (N, 3, H, W) crops, RGB, normalised.
-            target, target_weight: (N, 21, h, w) and (N, 21, 1); with them, in training mode, the answer is the loss.
+            target, target_weight: (N, 21, h, w) and (N, 21, 1); with them, in training mode, the output is the loss.
             img_metas: ``center`` and ``scale`` of each crop, a list of N dicts or one dict of N values each.
         Returns:
             in training mode with a target, ``loss``, a scalar, and ``heatmaps`` (N, 21, h, w), detached. Otherwise
-            ``heatmaps``, not in training mode averaged as the configuration's ``test_cfg`` says, and with ``img_metas``
-            also ``keypoints`` (N, 21, 3): x, y in picture pixels and score.
+            ``heatmaps``, not in training mode averaged over the views of the configuration's ``test_cfg``, and with
+            ``img_metas`` also ``keypoints`` (N, 21, 3): x, y in image pixels and score.
         """
-        pose: TopDown = self.pose
         if self.training and target is not None and target_weight is not None:
-            heatmaps = pose(img)
+            heatmaps = self.network(img)
             return {"loss": heatmap_loss(heatmaps, target, target_weight), "heatmaps": heatmaps.detach()}
-        heatmaps = pose(img) if self.training else pose.heatmaps_at_test(img)
-        answer = {"heatmaps": heatmaps}
+        heatmaps = self.network(img) if self.training else MultiView(self._run, self.views)(img)[0]
+        output = {"heatmaps": heatmaps}
         if img_metas is not None:
             center, scale = _stacked(img_metas, "center"), _stacked(img_metas, "scale")
-            keypoints = self.codec.decode(heatmaps.detach().cpu().numpy(), center, scale)
-            answer[OutputKeys.KEYPOINTS] = torch.from_numpy(keypoints)
-        return answer
+            keypoints = self.codec.decode(heatmaps.detach().float().cpu().numpy(), center, scale)
+            output[OutputKeys.KEYPOINTS] = torch.from_numpy(keypoints)
+        return output
+
+    def _run(self, img: Tensor) -> tuple[Tensor]:
+        return (self.network(img),)
 
 
 def _stacked(metas: Any, key: str) -> NDArray[np.float32]:

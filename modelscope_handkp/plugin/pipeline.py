@@ -1,92 +1,116 @@
-"""``pipeline(Tasks.hand_2d_keypoints, model=...)``: ModelScope's face of `HandEstimator`, which does all the work."""
+"""``pipeline(Tasks.hand_2d_keypoints, model=...)``: ModelScope's door to `HandEstimator`, which does all the work."""
 
+import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from modelscope.models.base import Model
+from modelscope.msdatasets import MsDataset
 from modelscope.outputs import OutputKeys
 from modelscope.pipelines.base import Pipeline
 from modelscope.pipelines.builder import PIPELINES
 
+from ..detection import build_detector
+from ..engines import build_engine
 from ..errors import ConfigError, InputError
-from ..estimator import DEFAULT_BATCH_SIZE, HandEstimator, build_own_detector
-from ..hands import Hands
+from ..estimator import DEFAULT_BATCH_SIZE, HandEstimator
+from ..hands import Hands, Result
 from ..model_dir.config import read_configuration
+from ..model_dir.settings import ModelSettings
 from . import names
 from .model import HandPoseModel
 
 
 @PIPELINES.register_module(names.TASK, module_name=names.PIPELINE, force=True)
 class Hand2DKeypointsPipeline(Pipeline):
-    """Pictures -> the 21 keypoints of every hand.
+    """Images -> the 21 keypoints of every hand.
 
     Args:
-        model: a model directory, an id on the hub, or a model from ``Model.from_pretrained``.
-        device: "cpu", "gpu", "cuda:1"...; without a GPU the CPU serves.
+        model: a model directory, an id on the hub, or a model from ``Model.from_pretrained``; a list of one such.
+        device: "cpu", "gpu", "cuda:1"...; without a GPU the CPU is used.
         batch_size: most crops that go through the network at once.
-        score_threshold: least score of a hand; None: the configuration's.
-        detector: a callable ``picture (H, W, 3) BGR -> (boxes (N, 4) xyxy, scores (N,))`` in place of the model's own.
+        score_threshold, hand_threshold, keypoint_threshold, detector: as in `HandEstimator.from_pretrained`.
+        compile: run both networks through ``torch.compile``.
     Raises:
-        HandkpError: a model directory that cannot be used; the message names the file or key.
+        HandkpError: a model directory that cannot be used; the message names the file or key. A torch that cannot
+            compile.
     """
 
     def __init__(
         self,
-        model: str | Model,
+        model: str | Model | list[str | Model],
         *,
         device: str = "gpu",
         batch_size: int = DEFAULT_BATCH_SIZE,
         score_threshold: float | None = None,
+        hand_threshold: float | None = None,
+        keypoint_threshold: float = 0.0,
         detector: Any = None,
+        compile: bool = False,
+        compile_options: None = None,
         preprocessor: None = None,
         **kwargs: Any,
     ) -> None:
         if preprocessor is not None:
             raise InputError(f"this pipeline takes no preprocessor, got {preprocessor!r}: leave it out.")
+        if compile_options:
+            raise InputError(f"this pipeline takes no compile_options, got {compile_options!r}: leave them out.")
+        if isinstance(model, (list, tuple)):
+            if len(model) != 1:
+                raise InputError(f"this pipeline takes one model, got a list of {len(model)}.")
+            model = model[0]
         super().__init__(model=model, device=device, auto_collate=False, **kwargs)
         if not isinstance(self.model, HandPoseModel):
             raise ConfigError(f"{model} is no hand keypoint model: its model.type must be {names.MODEL!r}.")
-        config = read_configuration(self.model.model_dir)
+        own = self.model is not model  # a model that the caller has is not changed
+        folder = Path(self.model.model_dir)
+        settings = ModelSettings.parse(read_configuration(folder))
+        build = functools.partial(build_engine, "compile" if compile else "eager", device=self.device)
         if detector is None:
-            detector = build_own_detector(self.model.model_dir, config, score_threshold, self.device)
-        self.estimator = HandEstimator(self.model.pose, config, detector, batch_size, self.device)
+            detector = build_detector(folder, settings.detection, score_threshold, build)
+        engine = build(self.model.release_network() if own else self.model.network, fold=own)
+        self.model.eval()
+        self.estimator = HandEstimator(engine, settings, detector, batch_size, hand_threshold, keypoint_threshold)
 
-    def __call__(self, input: Any, *args: Any, **kwargs: Any) -> Any:
-        """The hands of a picture, or of each of several.
+    def __call__(self, input: Any, *args: Any, batch_size: int | None = None, **options: Any) -> Any:
+        """The hands of an image, or of each of several.
 
         Args:
-            input: a path, URL, (H, W, 3) BGR array or PIL picture; a list of them; an iterator or an ``MsDataset``.
-            batch_size: for a list, how many pictures go through together (the default is one after the other).
+            input: a path, URL, (H, W, 3) BGR array or PIL image; a list or tuple of them; an iterator or an
+                ``MsDataset``.
+            batch_size: how many of several images go through together; 1 for a live source, whose next image is then
+                read only after the result of the last. None: the pipeline's.
         Returns:
-            for a picture a dict of arrays: ``keypoints`` (N, 21, 3): x, y in picture pixels and score; ``boxes``
-            (N, 4) xyxy; ``scores`` (N,). For a list a list, for an iterator or an ``MsDataset`` a generator of them.
+            for an image a dict of arrays: ``keypoints`` (N, 21, 3): x, y in image pixels and score; ``boxes`` (N, 4)
+            xyxy; ``scores`` (N,), the detector's. For a list or tuple a list, for an iterator or an ``MsDataset`` a
+            generator of them. The score of a keypoint that is not above ``keypoint_threshold`` is 0.
         Raises:
-            HandkpError: a picture that cannot be used; the message names it.
+            HandkpError: an image that cannot be used; the message names it.
+            TypeError: an option that this pipeline does not have.
         """
-        if isinstance(input, Iterator):
-            return (self(picture, *args, **kwargs) for picture in input)
-        return super().__call__(input, *args, **kwargs)
-
-    def preprocess(self, inputs: Any) -> dict[str, Any]:
-        return {"picture": inputs}
-
-    def forward(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"hands": self.estimator(inputs["picture"])}
+        if args or options:
+            raise TypeError(f"this pipeline takes an input and batch_size, not {[*args, *options]}.")
+        if isinstance(input, (Iterator, MsDataset)):
+            return map(self._output, self.estimator.stream(input, max_waiting=batch_size))
+        if isinstance(input, (list, tuple)):
+            return [self._output(result) for result in self.estimator.stream(input, max_waiting=batch_size)]
+        return self.postprocess({"hands": self.estimator(input)})
 
     def postprocess(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """``{"hands": Hands}`` -> the dict that a call returns; its arrays are the caller's own."""
         hands: Hands = inputs["hands"]
-        return {  # copies: Hands are read-only, and this dict is the caller's own
-            OutputKeys.KEYPOINTS: np.array(hands.keypoints),
+        keypoints = np.array(hands.keypoints)
+        if hands.keypoint_threshold > 0:
+            keypoints[~hands.visible, 2] = 0
+        return {
+            OutputKeys.KEYPOINTS: keypoints,
             OutputKeys.BOXES: np.array(hands.boxes),
             OutputKeys.SCORES: np.array(hands.scores),
         }
 
-    def _process_batch(self, input: list[Any], batch_size: int, **kwargs: Any) -> list[dict[str, Any]]:
-        """Of one picture the base class would slice one row; here a picture has as many rows as hands."""
-        starts = range(0, len(input), batch_size)
-        hands = [found for start in starts for found in self.estimator(input[start : start + batch_size])]
-        return [self.postprocess({"hands": found}, **kwargs["postprocess_params"]) for found in hands]
-
-    def _check_input(self, input: Any) -> None:
-        """Left to the estimator, whose errors name the picture, and which also takes a `pathlib.Path`."""
+    def _output(self, result: Result) -> dict[str, Any]:
+        if result.error is not None:
+            raise result.error
+        return self.postprocess({"hands": result.hands})

@@ -1,7 +1,7 @@
 """Keypoints <-> heatmaps: `HeatmapCodec.encode` makes training targets, `HeatmapCodec.decode` reads answers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ..arrays import Array
 from ..errors import ConfigError
 from ..geometry.boxes import PIXEL_STD
+from ..model_dir.settings import DEFAULT_KERNEL, DecodingSettings
 
 GAUSSIAN_REACH = 3  # a target's blob reaches this many sigmas
 VISIBLE = 0.5  # a keypoint gets a blob when its weight is above this
@@ -40,7 +41,7 @@ class HeatmapCodec:
     sigma: float = 3.0
     unbiased: bool = False
     post_process: str | None = "unbiased"
-    kernel: int = 11
+    kernel: int = DEFAULT_KERNEL
     temperature: float | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +60,11 @@ class HeatmapCodec:
             pair = isinstance(size, (list, tuple, np.ndarray)) and len(size) == 2
             if not pair or not all(isinstance(side, (int, np.integer)) and 0 < side <= MAX_SIDE for side in size):
                 raise ConfigError(f"{name} must be two whole numbers up to {MAX_SIDE}, width and height, got {size!r}.")
+
+    @classmethod
+    def from_settings(cls, settings: DecodingSettings, **sizes: Any) -> "HeatmapCodec":
+        """A codec that decodes as a configuration says; ``sizes`` are ``image_size`` and ``heatmap_size``."""
+        return cls(**asdict(settings), **sizes)
 
     def encode(self, joints: ArrayLike, visible: ArrayLike) -> tuple[Array, Array]:
         """Keypoints in a crop -> training target.
@@ -131,15 +137,6 @@ class HeatmapCodec:
     def _blurred(self, heatmap: Array) -> Array:
         kernel = (int(self.kernel), int(self.kernel))
         return np.asarray(cv2.GaussianBlur(heatmap, kernel, 0, borderType=cv2.BORDER_CONSTANT))
-
-
-def decoding_options(test_cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `HeatmapCodec` that a configuration's ``model.test_cfg`` sets; EasyCV's where it sets none."""
-    return {
-        "post_process": test_cfg.get("post_process", "default"),
-        "kernel": test_cfg.get("modulate_kernel", HeatmapCodec.kernel),
-        "temperature": test_cfg.get("softmax_temperature"),
-    }
 
 
 def _has_room(heatmap: Array, point: Array) -> bool:

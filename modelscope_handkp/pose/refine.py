@@ -1,4 +1,4 @@
-"""Whether a detected box is a hand, of its own and well placed: the keypoints know better than the detector."""
+"""What keypoints say of the box that they were found in: whether it holds a hand, of its own and well localised."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,59 +7,65 @@ from ..arrays import Array
 from ..geometry.boxes import clip_boxes, iou
 from ..hands import Hands
 
-SCORE_POWER = 0.25  # of a box score in what confirms a hand: the network that sees the crop knows better
-SAME_DISTANCE = 0.2  # of the smaller box's longer side: joints nearer than that are at one place, as for PCK@0.2
-SAME_SHARE = 0.3  # of the joints at one place: two boxes about one hand
+SCORE_POWER = 0.25  # of a box score in the confidence of a hand: the network that sees the crop knows better
+SAME_DISTANCE = 0.2  # of the smaller box's longer side: keypoints nearer than that coincide, as for PCK@0.2
+SAME_SHARE = 0.3  # of the keypoints that coincide, from which on two boxes are about one hand
 PLAUSIBLE_MEAN = 0.2  # keypoint score from which on keypoints say where their hand is
-LOOSE_IOU = 0.6  # of a box and the one around its keypoints, below which it is to be moved there
-FLESH = 0.06  # of the longer side of the joints' extent: how far a hand reaches beyond its outermost joints
+LOCALISED_IOU = 0.6  # of a box and the one around its keypoints, below which it is poorly localised
+MARGIN = 0.06  # of the longer side of the keypoints' extent: how far a hand reaches beyond them
 
 
-def confirm(hands: Hands, threshold: float) -> Hands:
-    """The hands that their keypoints bear out, in their order.
+def confidence(keypoints: Array, scores: Array) -> Array:
+    """(N,): how sure it is that there is a hand, from keypoints (N, 21, 3) and the scores (N,) of their boxes.
 
-    Heatmaps stay low where there is no hand, so a hand's score ** `SCORE_POWER` times the mean score of its keypoints
-    must reach `threshold`. (COCO's evaluations of top-down networks take the score itself; the lower power leaves more
-    hands and as few false ones.) Where two hands have `SAME_SHARE` of their joints at one place, the one with the
-    higher mean stays: it has the better box.
+    Heatmaps stay low where there is no hand, so it is score ** `SCORE_POWER` times the mean score of the keypoints.
+    (COCO's evaluations of top-down networks take the score itself; the lower power keeps more hands and as few false
+    ones.) Scores below 0 count as 0.
     """
-    means = hands.keypoints[..., 2].mean(axis=1)
-    confidence = np.clip(hands.scores, 0, None) ** SCORE_POWER * means
+    return np.asarray(np.clip(scores, 0, None) ** SCORE_POWER * mean_scores(keypoints), np.float32)
+
+
+def mean_scores(keypoints: Array) -> Array:
+    """(N,): the mean score of each hand's keypoints (N, 21, 3)."""
+    return np.asarray(keypoints[..., 2].mean(axis=-1), np.float32)
+
+
+def filter_hands(hands: Hands, threshold: float) -> Hands:
+    """The hands with a confidence of at least ``threshold``, one for each real hand, in their order.
+
+    Where two have `SAME_SHARE` of their keypoints at one place, the one with the higher mean score stays: it has the
+    better box.
+    """
+    means = mean_scores(hands.keypoints)
     sides = (hands.boxes[:, 2:] - hands.boxes[:, :2]).max(axis=1, initial=0)
     kept: list[int] = []
     for index in np.argsort(-means, kind="stable"):
-        if confidence[index] < threshold:
+        if hands.confidence[index] < threshold:
             continue
         near = SAME_DISTANCE * np.minimum(sides[kept], sides[index])
         if (_share(hands.keypoints[kept], hands.keypoints[index], near) < SAME_SHARE).all():
             kept.append(int(index))
-    kept.sort()
-    return Hands(hands.keypoints[kept], hands.boxes[kept], hands.scores[kept])
+    return hands[np.sort(np.array(kept, np.intp))]
 
 
-def loose_boxes(hands: Hands, width: int, height: int) -> tuple[NDArray[np.intp], Array]:
-    """Which hands have keypoints (L,) that tell of a place other than their box, and the boxes (L, 4) xyxy there.
+def poorly_localised(keypoints: Array, boxes: Array, width: int, height: int) -> tuple[NDArray[np.intp], Array]:
+    """Which hands have keypoints that lie beside their box, and the boxes around those.
 
-    A picture has `width` x `height` pixels; boxes end with it.
+    Args:
+        keypoints: (N, 21, 3) and boxes: (N, 4) xyxy, pixels of an image of ``width`` x ``height``.
+    Returns:
+        indices (M,), and boxes (M, 4) xyxy around their keypoints, clipped to the image.
     """
-    means = hands.keypoints[..., 2].mean(axis=1)
-    low, high = hands.keypoints[..., :2].min(axis=1), hands.keypoints[..., :2].max(axis=1)
-    flesh = FLESH * (high - low).max(axis=1, keepdims=True)
-    around = clip_boxes(np.concatenate([low - flesh, high + flesh], axis=1), width, height)
-    overlap = np.diagonal(iou(around, hands.boxes))
-    loose = np.flatnonzero((means >= PLAUSIBLE_MEAN) & (overlap > 0) & (overlap < LOOSE_IOU))
-    return loose, around[loose]
-
-
-def replace_worse(hands: Hands, indices: NDArray[np.intp], others: Hands) -> Hands:
-    """`hands`, but at `indices` (L,) those of the L `others` whose keypoints have a higher mean score."""
-    better = others.keypoints[..., 2].mean(axis=1) > hands.keypoints[indices, :, 2].mean(axis=1)
-    keypoints, boxes = hands.keypoints.copy(), hands.boxes.copy()
-    keypoints[indices[better]], boxes[indices[better]] = others.keypoints[better], others.boxes[better]
-    return Hands(keypoints, boxes, hands.scores)
+    low, high = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
+    margin = MARGIN * (high - low).max(axis=1, keepdims=True)
+    around = clip_boxes(np.concatenate([low - margin, high + margin], axis=1), width, height)
+    overlap = np.diagonal(iou(around, boxes))
+    poor = (mean_scores(keypoints) >= PLAUSIBLE_MEAN) & (overlap > 0) & (overlap < LOCALISED_IOU)
+    indices = np.flatnonzero(poor)
+    return indices, around[indices]
 
 
 def _share(others: Array, keypoints: Array, near: Array) -> Array:
-    """The share of joints (N,) of `others` (N, 21, 3) that are less than `near` (N,) px from those of `keypoints`."""
+    """The share of keypoints (N,) of ``others`` (N, 21, 3) less than ``near`` (N,) px from those of ``keypoints``."""
     distance = np.linalg.norm(others[..., :2] - keypoints[:, :2], axis=-1)
     return np.asarray((distance < near[:, None]).mean(axis=1), np.float32)

@@ -8,6 +8,7 @@ Training adds ``target`` (21, h, w) and ``target_weight`` (21, 1).
 Every transform is called with a numpy Generator, from which the random ones draw, so that a seed repeats a run.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,9 +175,14 @@ class TopDownGenerateTarget(Transform):
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
         info = sample["ann_info"]
-        codec = HeatmapCodec(info["image_size"], info["heatmap_size"], self.sigma, self.unbiased)
-        target, weight = codec.encode(sample["joints_3d"], sample["joints_3d_visible"])
+        sizes = (tuple(int(side) for side in info[key]) for key in ("image_size", "heatmap_size"))
+        target, weight = _codec(*sizes, self.sigma, self.unbiased).encode(
+            sample["joints_3d"], sample["joints_3d_visible"]
+        )
         return {"target": target, "target_weight": weight}
+
+
+_codec = functools.cache(HeatmapCodec)  # one for all samples of a data set
 
 
 TRANSFORMS: dict[str, type[Transform]] = {
@@ -195,7 +201,7 @@ TRANSFORMS: dict[str, type[Transform]] = {
 
 
 class Chain:
-    """Transforms one after another: ``chain(sample, rng=None)`` -> a new dict. It pickles, for loaders' workers."""
+    """Transforms one after the other: ``chain(sample, rng=None)`` -> a new dict. It pickles, for loaders' workers."""
 
     def __init__(self, steps: Sequence[Transform]) -> None:
         self.steps = steps

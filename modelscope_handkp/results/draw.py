@@ -1,48 +1,74 @@
-"""Drawing `Hands` on a picture."""
+"""Drawing `Hands` on an image."""
+
+from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from ..arrays import Image
+from ..arrays import Array, Image
+from ..errors import InputError
+from ..files import write_atomically
 from ..hands import Hands
 from ..skeleton import KEYPOINT_COLORS, LINK_COLORS, LINKS
 
-BOX_COLOR = (0, 215, 255)
-LINE_OF_BOX = 1 / 120  # thickness of a bone, as a share of the box's longer side
+BOX_COLOR = (0, 215, 255)  # BGR
+LINE_WIDTH = 1 / 120  # of a box, as a share of its longer side; bones are twice as wide
+KEYPOINT_MARGIN = 1.5  # pixels by which a keypoint's radius exceeds the line
+FONT_SCALE, FONT_SCALE_PER_LINE = 0.4, 0.12
+FONT_HEIGHT = 22  # pixels at scale 1
 MAX_COORDINATE = 1 << 14  # OpenCV draws with 16 bits and 15 more behind the point
 SUBPIXEL_BITS = 4
 
 
-def draw_hands(picture: Image, hands: Hands) -> Image:
-    """A copy of ``picture`` (H, W, 3) BGR with each hand's box, score and skeleton, one colour a finger.
+def draw_hands(image: Image, hands: Hands) -> Image:
+    """A copy of ``image`` (H, W, 3) uint8 BGR with each hand's box, confidence and skeleton, one colour a finger.
 
-    Keypoints without any response (score 0 or less) and the links to them are left out.
+    Keypoints that are not `Hands.visible`, and the links to them, are left out.
     """
-    canvas = picture.copy()
-    for keypoints, box, score in zip(hands.keypoints, hands.boxes, hands.scores):
-        line = max(1, round(float((box[2:] - box[:2]).max()) * LINE_OF_BOX))
-        _draw_box(canvas, box, float(score), line)
-        points, seen = _fixed_point(keypoints[:, :2]), keypoints[:, 2] > 0
+    canvas = image.copy()
+    for keypoints, box, confidence, seen in zip(hands.keypoints, hands.boxes, hands.confidence, hands.visible):
+        line = max(1, round(float((box[2:] - box[:2]).max()) * LINE_WIDTH))
+        _draw_box(canvas, box, float(confidence), line)
+        points = _fixed_point(keypoints[:, :2])
         for (start, end), color in zip(LINKS, LINK_COLORS):
             if seen[start] and seen[end]:
                 cv2.line(canvas, points[start], points[end], color, line * 2, cv2.LINE_AA, SUBPIXEL_BITS)
-        for point, color in zip(np.array(points)[seen], np.array(KEYPOINT_COLORS)[seen].tolist()):
-            radius = round((line + 1.5) * (1 << SUBPIXEL_BITS))
-            cv2.circle(canvas, point.tolist(), radius, color, -1, cv2.LINE_AA, SUBPIXEL_BITS)
-            cv2.circle(canvas, point.tolist(), radius, (0, 0, 0), 1, cv2.LINE_AA, SUBPIXEL_BITS)
+        radius = round((line + KEYPOINT_MARGIN) * (1 << SUBPIXEL_BITS))
+        for point, color in zip(np.array(points)[seen].tolist(), np.array(KEYPOINT_COLORS)[seen].tolist()):
+            cv2.circle(canvas, point, radius, color, -1, cv2.LINE_AA, SUBPIXEL_BITS)
+            cv2.circle(canvas, point, radius, (0, 0, 0), 1, cv2.LINE_AA, SUBPIXEL_BITS)
     return canvas
 
 
-def _draw_box(canvas: Image, box: np.ndarray, score: float, line: int) -> None:  # type: ignore[type-arg]
+def save_drawing(path: str | Path, image: Image, hands: Hands) -> None:
+    """`draw_hands`, written to an image file whose ending says the format; whole or not at all.
+
+    Raises:
+        InputError: a format that OpenCV cannot write, or an image that does not fit it.
+        OSError: the folder is not there or not writable, or the disk is full.
+    """
+    path = Path(path)
+    height, width = image.shape[:2]
+    try:
+        encoded, content = cv2.imencode(path.suffix, draw_hands(image, hands))
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        raise InputError(f"{path}: {width} x {height} pixels cannot be written as {path.suffix!r}; try .png or .jpg.")
+    write_atomically(path, content.tobytes())
+
+
+def _draw_box(canvas: Image, box: Array, confidence: float, line: int) -> None:
     corners = _fixed_point(box.reshape(2, 2))
     cv2.rectangle(canvas, corners[0], corners[1], BOX_COLOR, line, cv2.LINE_AA, SUBPIXEL_BITS)
-    scale = 0.4 + 0.12 * line
-    anchor = (int(box[0]) + line, max(int(box[1]) - 2 * line, int(22 * scale)))
+    scale = FONT_SCALE + FONT_SCALE_PER_LINE * line
+    anchor = (int(box[0]) + line, max(int(box[1]) - 2 * line, int(FONT_HEIGHT * scale)))  # inside at the upper border
     for color, thickness in (((0, 0, 0), line + 2), (BOX_COLOR, line)):
-        cv2.putText(canvas, f"{score:.2f}", anchor, cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
+        cv2.putText(canvas, f"{confidence:.2f}", anchor, cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
 
 
-def _fixed_point(points: np.ndarray) -> list[tuple[int, int]]:  # type: ignore[type-arg]
-    """(M, 2) picture pixels -> pairs of integers with `SUBPIXEL_BITS` behind the point."""
+def _fixed_point(points: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """(M, 2) image pixels -> pairs of integers with `SUBPIXEL_BITS` behind the point."""
     fixed = np.rint(np.clip(points, -MAX_COORDINATE, 4 * MAX_COORDINATE) * (1 << SUBPIXEL_BITS)).astype(int)
     return [(int(x), int(y)) for x, y in fixed]

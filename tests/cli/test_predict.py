@@ -14,12 +14,17 @@ import numpy as np
 import pytest
 
 from modelscope_handkp import cli
+from modelscope_handkp.cli.exit_codes import INTERRUPTED, OK, REFUSED, SOME_FAILED
+from modelscope_handkp.cli.predict import drawing_names
 from modelscope_handkp.errors import HandkpError
 from modelscope_handkp.estimator import HandEstimator
+from modelscope_handkp.hands import Hands
+from modelscope_handkp.pose import queue
 from modelscope_handkp.skeleton import KEYPOINT_NAMES
+from modelscope_handkp.synthetic import render_image
 
 
-def picture(seed: int) -> np.ndarray:
+def noise(seed: int) -> np.ndarray:
     small = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
     return cv2.resize(small, (64, 48))
 
@@ -38,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, *names: str) -> None:
     for seed, name in enumerate(names):
-        assert cv2.imwrite(str(folder / name), picture(seed))
+        assert cv2.imwrite(str(folder / name), noise(seed))
 
 
 def predict(model: str, *arguments: Any) -> int:
@@ -48,16 +53,16 @@ def predict(model: str, *arguments: Any) -> int:
 def report(path: str = "hands/hands.json") -> list[dict[str, Any]]:
     content = json.loads(Path(path).read_text())
     assert tuple(content["keypoint_names"]) == KEYPOINT_NAMES
-    pictures: list[dict[str, Any]] = content["pictures"]
-    return pictures
+    images: list[dict[str, Any]] = content["images"]
+    return images
 
 
 def test_a_folder_of_good_and_bad_files(folder: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, "a.png", "b.jpg", "c.bmp")
-    (folder / "text.jpg").write_text("not a picture")
+    (folder / "text.jpg").write_text("not an image")
     (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:100])
     (folder / "notes.txt").write_text("left alone")
-    assert predict(model, folder, "missing.jpg") == cli.SOME_FAILED
+    assert predict(model, folder, "missing.jpg") == SOME_FAILED
     entries = {Path(entry["source"]).name: entry for entry in report()}
     assert list(entries) == ["a.png", "b.jpg", "c.bmp", "cut.png", "text.jpg", "missing.jpg"]
     for name in ("a.png", "b.jpg", "c.bmp"):
@@ -74,18 +79,18 @@ def test_a_folder_of_good_and_bad_files(folder: Path, model: str, capsys: pytest
     assert "6/6" in err  # the progress bar
 
 
-def test_one_picture_without_failure(folder: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_image_without_failure(folder: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, "a.png")
-    assert predict(model, folder / "a.png") == cli.OK
+    assert predict(model, folder / "a.png") == OK
     out, err = capsys.readouterr()
-    assert "1 hands in 1 pictures" in out
+    assert "1 hands in 1 images" in out
     assert "it/s" not in err
-    assert "picture/s" not in err
+    assert "image/s" not in err
 
 
-def test_answers_are_the_estimators(folder: Path, model: str) -> None:
+def test_hands_are_the_estimators(folder: Path, model: str) -> None:
     write(folder, *(f"{i}.png" for i in range(5)))
-    assert predict(model, folder, "--batch-size", 2) == cli.OK
+    assert predict(model, folder, "--batch-size", 2) == OK
     estimator = HandEstimator.from_pretrained(model, "cpu")
     for entry in report():
         expected = estimator(entry["source"])
@@ -96,7 +101,7 @@ def test_answers_are_the_estimators(folder: Path, model: str) -> None:
 def test_names_that_collide_get_files_of_their_own(folder: Path, model: str) -> None:
     (folder / "deeper").mkdir()
     write(folder, "a.png", "a.jpg", "deeper/a.png", "a-2.png")
-    assert predict(model, folder, folder / "deeper", folder / "a.png") == cli.OK
+    assert predict(model, folder, folder / "deeper", folder / "a.png") == OK
     drawn = [entry["drawn"] for entry in report()]
     assert len(set(drawn)) == len(drawn) == 5
     assert all(Path(path).is_file() for path in drawn)
@@ -107,19 +112,19 @@ def test_sources_are_never_overwritten(folder: Path, model: str) -> None:
     (folder / "c.jpg").symlink_to(folder / "b.jpg")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for _ in range(2):  # again, where the first run's drawings are sources too
-        assert predict(model, folder, "--out", folder) == cli.OK
+        assert predict(model, folder, "--out", folder) == OK
         for name, content in before.items():
             assert (folder / name).read_bytes() == content
-    assert predict(model, folder / "a.jpg", "--out", folder, "--json", folder / "a.jpg") == cli.REFUSED
+    assert predict(model, folder / "a.jpg", "--out", folder, "--json", folder / "a.jpg") == REFUSED
     assert (folder / "a.jpg").read_bytes() == before["a.jpg"]
 
 
 def test_json_elsewhere_and_not_under_a_drawing(folder: Path, model: str) -> None:
     write(folder, "a.png")
-    assert predict(model, folder / "a.png", "--json", "x/y/all.json", "--out", "drawn") == cli.OK
+    assert predict(model, folder / "a.png", "--json", "x/y/all.json", "--out", "drawn") == OK
     assert report("x/y/all.json")[0]["drawn"] == "drawn/a.jpg"
     assert [path.name for path in Path("drawn").iterdir()] == ["a.jpg"]
-    assert predict(model, folder / "a.png", "--json", "drawn/a.jpg", "--out", "drawn") == cli.OK
+    assert predict(model, folder / "a.png", "--json", "drawn/a.jpg", "--out", "drawn") == OK
     assert report("drawn/a.jpg")[0]["drawn"] == "drawn/a-2.jpg"
 
 
@@ -129,7 +134,7 @@ def test_where_nothing_can_be_written(
 ) -> None:
     write(folder, "a.png")
     Path("file").write_text("in the way")
-    assert predict(model, folder / "a.png", option, "file/x") == cli.REFUSED
+    assert predict(model, folder / "a.png", option, "file/x") == REFUSED
     assert "file" in capsys.readouterr().err
     assert Path("file").read_text() == "in the way"
 
@@ -137,19 +142,19 @@ def test_where_nothing_can_be_written(
 def test_a_drawing_that_cannot_be_written_fails_alone(folder: Path, model: str) -> None:
     write(folder, "a.png", "b.png")
     Path("hands/a.jpg").mkdir(parents=True)
-    assert predict(model, folder) == cli.SOME_FAILED
+    assert predict(model, folder) == SOME_FAILED
     first, second = report()
     assert "a.jpg" in first["error"]
     assert len(first["hands"]) == 1
     assert "error" not in second
     long = folder / ("n" * 250 + ".png")
     shutil.copy(folder / "a.png", long)
-    assert predict(model, long, folder / "b.png") == cli.SOME_FAILED
+    assert predict(model, long, folder / "b.png") == SOME_FAILED
     assert ["error" in entry for entry in report()] == [True, False]
 
 
 def test_an_empty_folder_and_a_pattern_without_match_are_named(folder: Path, model: str) -> None:
-    assert predict(model, folder, "no*.jpg", "x" * 5000) == cli.SOME_FAILED
+    assert predict(model, folder, "no*.jpg", "x" * 5000) == SOME_FAILED
     assert [entry["error"].split(" does")[0][:50] for entry in report()] == [str(folder)[:50], "no*.jpg", "x" * 50]
 
 
@@ -159,6 +164,8 @@ def test_an_empty_folder_and_a_pattern_without_match_are_named(folder: Path, mod
         (["--batch-size", "0"], "batch_size"),
         (["--score-threshold", "2"], "score_threshold"),
         (["--score-threshold", "nan"], "score_threshold"),
+        (["--hand-threshold", "-1"], "hand_threshold"),
+        (["--keypoint-threshold", "2"], "keypoint_threshold"),
         (["--device", "abacus"], "abacus"),
         (["--model", "nothing_such"], "nothing_such"),
     ],
@@ -167,40 +174,60 @@ def test_what_cannot_begin_says_why(
     folder: Path, model: str, arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, "a.png")
-    assert predict(model, folder, *arguments) == cli.REFUSED
+    assert predict(model, folder, *arguments) == REFUSED
     assert named in capsys.readouterr().err
     assert not Path("hands").exists()
+
+
+def test_thresholds_are_the_estimators(folder: Path) -> None:
+    hands = HandEstimator.from_pretrained(device="cpu")
+    image = render_image(7_300_003, hands=2, level="medium")[0]
+    cv2.imwrite(str(folder / "b.png"), image)
+
+    def found(*options: str) -> int:
+        assert cli.main(["predict", str(folder / "b.png"), "--device", "cpu", *options]) == OK
+        return len(report()[0]["hands"])
+
+    assert found() == len(hands(image)) > 0
+    assert found("--hand-threshold", "1") == found("--score-threshold", "1") == 0
+
+
+def test_keypoints_below_the_threshold_are_not_drawn(folder: Path, model: str) -> None:
+    write(folder, "a.png")
+    assert predict(model, folder / "a.png", "--out", "all") == OK
+    assert predict(model, folder / "a.png", "--out", "none", "--keypoint-threshold", "1") == OK
+    drawn = [cv2.imread(f"{name}/a.jpg").astype(int) for name in ("all", "none")]
+    assert np.abs(drawn[0] - drawn[1]).max() > 50
 
 
 def test_an_interruption_keeps_what_was_found(
     folder: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, "a.png", "b.png", "c.png")
-    load = cli.load_image
+    load = queue.load_image
 
     def interrupted(source: Any) -> Any:
         if str(source).endswith("c.png"):
             raise KeyboardInterrupt
         return load(source)
 
-    monkeypatch.setattr(cli, "load_image", interrupted)
-    assert predict(model, folder, "--batch-size", 1) == cli.INTERRUPTED
+    monkeypatch.setattr(queue, "load_image", interrupted)
+    assert predict(model, folder, "--batch-size", 1) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
     assert [Path(entry["source"]).name for entry in report()] == ["a.png", "b.png"]
 
 
-def test_a_picture_that_fails_later_fails_alone(folder: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_fails_later_fails_alone(folder: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, "a.png", "b.png")
     drawn: list[int] = []
 
-    def failing(picture: np.ndarray, hands: Any) -> np.ndarray:
+    def failing(hands: Hands, path: Path, image: np.ndarray) -> None:
         drawn.append(1)
         if len(drawn) == 1:
             raise HandkpError("no ink")
-        return picture
 
-    monkeypatch.setattr(cli, "draw_hands", failing)
-    assert predict(model, folder) == cli.SOME_FAILED
+    monkeypatch.setattr(Hands, "save", failing)
+    assert predict(model, folder) == SOME_FAILED
     assert [entry.get("error") for entry in report()] == ["no ink", None]
 
 
@@ -209,7 +236,7 @@ def test_as_a_program(folder: Path, model: str) -> None:
     command = [sys.executable, "-m", "modelscope_handkp", "predict", "a.png", "nothing.png", "--model", model]
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == cli.SOME_FAILED
+    assert done.returncode == SOME_FAILED
     assert "Traceback" not in done.stderr
     assert "nothing.png" in done.stderr
     assert (folder / "hands" / "a.jpg").is_file()
@@ -219,19 +246,20 @@ def test_errors_stand_in_the_order_of_the_sources(folder: Path, model: str) -> N
     write(folder, "a.png", "b.png", "c.png")
     sources = [folder / "a.png", "no1", "no2", folder / "b.png", "no3", folder / "c.png", "no4"]
     for batch_size in (1, 2, 8):
-        assert predict(model, *sources, "--batch-size", batch_size) == cli.SOME_FAILED
+        assert predict(model, *sources, "--batch-size", batch_size) == SOME_FAILED
         assert [entry["source"] for entry in report()] == [str(source) for source in sources]
         assert [entry.get("hands") is None for entry in report()] == [False, True, True, False, True, False, True]
 
 
 def test_a_report_cut_short_by_a_kill_leaves_the_old_one(folder: Path, model: str) -> None:
     write(folder, "a.png", "b.png")
-    assert predict(model, folder / "a.png") == cli.OK
+    assert predict(model, folder / "a.png") == OK
     code = f"""
 import os
 from modelscope_handkp import cli
-load = cli.load_image
-cli.load_image = lambda source: os._exit(9) if source.endswith("b.png") else load(source)
+from modelscope_handkp.pose import queue
+load = queue.load_image
+queue.load_image = lambda source: os._exit(9) if source.endswith("b.png") else load(source)
 cli.main(["predict", "in", "--model", {model!r}, "--device", "cpu", "--batch-size", "1"])
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
@@ -240,23 +268,12 @@ cli.main(["predict", "in", "--model", {model!r}, "--device", "cpu", "--batch-siz
     assert [Path(entry["source"]).name for entry in report()] == ["a.png"]
 
 
-def test_an_entry_cut_short_is_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    with pytest.raises(TypeError, match="serializable"), cli._report(path) as add:
-        add({"source": "a", "hands": []})
-        add({"source": "b", "hands": object()})
-    assert [entry["source"] for entry in report(str(path))] == ["a"]
-    with cli._report(path):
-        pass
-    assert report(str(path)) == []
-
-
 @pytest.mark.parametrize("name", ["a_folder", "a_pipe"])
 def test_a_report_takes_no_other_things_place(folder: Path, model: str, name: str, capsys: Any) -> None:
     write(folder, "a.png")
     Path("a_folder").mkdir()
     os.mkfifo("a_pipe")  # as a device would be, /dev/null for one
-    assert predict(model, folder / "a.png", "--json", name) == cli.REFUSED
+    assert predict(model, folder / "a.png", "--json", name) == REFUSED
     assert name in capsys.readouterr().err
     assert not Path(name).is_file()
 
@@ -264,12 +281,12 @@ def test_a_report_takes_no_other_things_place(folder: Path, model: str, name: st
 def test_links_that_go_in_circles_fail_alone(folder: Path, model: str) -> None:
     write(folder, "a.png")
     (folder / "b.png").symlink_to("b.png")
-    assert predict(model, folder) == cli.SOME_FAILED
+    assert predict(model, folder) == SOME_FAILED
     assert ["error" in entry for entry in report()] == [False, True]
 
 
-def test_many_pictures_of_one_name_are_named_at_once(tmp_path: Path) -> None:
+def test_many_images_of_one_name_are_named_at_once(tmp_path: Path) -> None:
     """In seconds; as the square of their number it would be an hour."""
-    names = cli._output_names([f"{i}/frame.png" for i in range(20_000)], tmp_path, set())
+    names = drawing_names([f"{i}/frame.png" for i in range(20_000)], tmp_path, set())
     assert len(set(names)) == 20_000
     assert [path.name for path in names[:2]] == ["frame.jpg", "frame-2.jpg"]

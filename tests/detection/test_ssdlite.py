@@ -1,5 +1,6 @@
-"""Pictures -> boxes of hands."""
+"""The hosted model's detector: images -> boxes of hands."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import GOLDEN
 
-from modelscope_handkp.detection.ssdlite import HandDetector, decode_deltas, encode_deltas
+from modelscope_handkp.detection.ssdlite import SSDLiteDetector, decode_deltas, encode_deltas
+from modelscope_handkp.engines import EagerEngine
 from modelscope_handkp.errors import CheckpointError, ConfigError, MissingFileError
 from modelscope_handkp.geometry.boxes import iou
-from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.config import read_configuration, read_python_config
+from modelscope_handkp.model_dir.settings import DetectionSettings
+from modelscope_handkp.model_dir.ssdlite_settings import SSDLiteSettings
 
 PIXELS = 0.05
-TEST_CFG = {"nms_pre": 1000, "nms": {"iou_threshold": 0.45}, "score_thr": 0.02, "max_per_img": 200}
+
+
+def load(directory: Path, detection: dict[str, Any], score_threshold: float | None = None) -> SSDLiteDetector:
+    return SSDLiteDetector.from_model_dir(directory, DetectionSettings.parse(detection), score_threshold, EagerEngine)
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +36,12 @@ def detection(directory: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def everything(directory: Path, detection: dict[str, Any]) -> HandDetector:
+def everything(directory: Path, detection: dict[str, Any]) -> SSDLiteDetector:
     """All that survives suppression, as golden/detector.npz lists it."""
-    return HandDetector.from_model_dir(directory, detection, score_threshold=0)
+    return load(directory, {**detection, "score_threshold": 0})
 
 
-def test_boxes_are_mmdets(everything: HandDetector, golden: Any) -> None:
+def test_boxes_are_mmdets(everything: SSDLiteDetector, golden: Any) -> None:
     """golden/detector.npz: input mean 0.002 (OpenCV's versions differ), boxes 0.05 px, scores 1e-4, same order."""
     arrays = golden("detector.npz")
     for i in range(3):
@@ -46,20 +54,20 @@ def test_boxes_are_mmdets(everything: HandDetector, golden: Any) -> None:
 
 
 def test_the_threshold_cuts_the_same_list(
-    everything: HandDetector, directory: Path, detection: Any, golden: Any
+    everything: SSDLiteDetector, directory: Path, detection: Any, golden: Any
 ) -> None:
     image = golden("detector.npz")["image_0"]
     boxes, scores = everything(image)
     threshold = float(scores[5])
-    fewer = HandDetector.from_model_dir(directory, {**detection, "score_threshold": threshold})(image)
+    fewer = load(directory, {**detection, "score_threshold": threshold})(image)
     np.testing.assert_array_equal(fewer[0], boxes[:5])  # strictly above
     assert fewer[1].min() > threshold
-    nothing = HandDetector.from_model_dir(directory, detection, score_threshold=1)(image)
+    nothing = load(directory, detection, score_threshold=1)(image)
     assert (nothing[0].shape, nothing[1].shape) == ((0, 4), (0,))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (33, 21)])
-def test_odd_pictures_give_boxes_inside_with_area(everything: HandDetector, size: tuple[int, int]) -> None:
+def test_odd_images_give_boxes_inside_with_area(everything: SSDLiteDetector, size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
     image.flags.writeable = False
     boxes, _ = everything(image)
@@ -78,50 +86,88 @@ def test_deltas_there_and_back() -> None:
     np.testing.assert_allclose((huge[2:] - huge[:2]) / size[0], [1000 / 16, 16 / 1000], rtol=1e-2)
 
 
-class Answers(torch.nn.Module):
-    """A network that answers what it is told."""
+SIDE = 320
 
-    input_sizes: tuple[int, ...] = (320,)
 
-    def __init__(self, boxes: list[list[float]], scores: list[float]) -> None:
-        super().__init__()
-        self.boxes, self.scores = np.array(boxes, np.float32), torch.tensor(scores)
+def detector_of(
+    anchors: dict[int, list[list[float]]],
+    scores: list[float],
+    score_threshold: float = 0.5,
+    **settings: Any,
+) -> SSDLiteDetector:
+    """A detector whose network gives every anchor of an input size its score and no offset, in any image."""
 
-    def level_anchors(self, size: int) -> list[np.ndarray]:
-        return [self.boxes]
+    def engine(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        logits = torch.stack([torch.tensor(scores).logit(), torch.zeros(len(scores))], 1).reshape(1, -1, 1, 1)
+        return logits.expand(len(images), -1, 1, 1), torch.zeros(len(images), 4 * len(scores), 1, 1)
 
-    def forward(self, img: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        logits = torch.stack([self.scores.logit(), torch.zeros_like(self.scores)], 1).reshape(1, -1, 1, 1)
-        return [logits], [torch.zeros(1, 4 * len(self.scores), 1, 1)]
+    parsed = SSDLiteSettings.parse(read_python_config(GOLDEN / "hosted" / "detection" / "config.py"))
+    levels = {size: [np.array(boxes, np.float32)] for size, boxes in anchors.items()}
+    return SSDLiteDetector(engine, levels, dataclasses.replace(parsed, **settings), score_threshold)
 
 
 def test_suppression_limits_and_scaling() -> None:
     boxes = [[10, 10, 60, 60], [12, 10, 62, 60], [200, 200, 300, 300], [-50, 0, 40, 400], [320, 0, 330, 9]]
-    network = Answers(boxes, [0.7, 0.9, 0.6, 0.4, 0.95])
-    detector = HandDetector(network, 0.5, TEST_CFG)  # type: ignore[arg-type]
-    found, scores = detector(np.zeros((160, 640, 3), np.uint8))
+    scores = [0.7, 0.9, 0.6, 0.4, 0.95]
+    found, kept = detector_of({SIDE: boxes}, scores)(np.zeros((160, 640, 3), np.uint8))
     np.testing.assert_allclose(found, [[24, 5, 124, 30], [400, 100, 600, 150]], atol=1e-3)
-    np.testing.assert_allclose(scores, [0.9, 0.6], atol=1e-6)
-    found, _ = HandDetector(network, 0.1, {**TEST_CFG, "max_per_img": 1})(np.zeros((320, 320, 3), np.uint8))  # type: ignore[arg-type]
+    np.testing.assert_allclose(kept, [0.9, 0.6], atol=1e-6)
+    found, _ = detector_of({SIDE: boxes}, scores, 0.1, at_most=1)(np.zeros((SIDE, SIDE, 3), np.uint8))
     np.testing.assert_allclose(found, [boxes[1]], atol=1e-3)
     assert iou(found, [boxes[0]])[0, 0] > 0.45
 
 
-def test_several_input_sizes_are_looked_at_together() -> None:
-    """As mmdet's multi-scale test: the boxes of every size, in picture pixels, go through one suppression."""
-    network = Answers([[32, 32, 96, 96], [200, 200, 300, 300]], [0.9, 0.6])
-    larger = np.array([[400, 64, 600, 192], [402, 400, 600, 598]], np.float32)
-    network.input_sizes = (320, 640)
-    network.level_anchors = lambda size: [network.boxes if size == 320 else larger]  # type: ignore[method-assign]
-    found, scores = HandDetector(network, 0.5, TEST_CFG)(np.zeros((320, 320, 3), np.uint8))  # type: ignore[arg-type]
+def test_only_the_best_of_a_level_are_candidates() -> None:
+    boxes = [[10 * i, 0, 10 * i + 9, 9] for i in range(8)]
+    found, _ = detector_of({SIDE: boxes}, [0.6, 0.9, 0.8, 0.7, 0.6, 0.6, 0.6, 0.6], per_level=3)(
+        np.zeros((SIDE, SIDE, 3), np.uint8)
+    )
+    np.testing.assert_allclose(found, [boxes[1], boxes[2], boxes[3]], atol=1e-3)
+
+
+def test_boxes_of_several_input_sizes_share_one_suppression() -> None:
+    """As mmdet's multi-scale test."""
+    anchors = {320: [[32, 32, 96, 96], [200, 200, 300, 300]], 640: [[400, 64, 600, 192], [402, 400, 600, 598]]}
+    found, scores = detector_of(anchors, [0.9, 0.6])(np.zeros((SIDE, SIDE, 3), np.uint8))
     np.testing.assert_allclose(found, [[32, 32, 96, 96], [200, 32, 300, 96], [200, 200, 300, 300]], atol=1e-3)
     np.testing.assert_allclose(scores, [0.9, 0.9, 0.6], atol=1e-6)
 
 
-def test_answers_that_are_no_numbers_are_no_hands() -> None:
-    network = Answers([[10, 10, 60, 60], [float("nan"), 0, 5, 5]], [float("nan"), 0.9])
-    boxes, _ = HandDetector(network, 0.1, TEST_CFG)(np.zeros((9, 9, 3), np.uint8))  # type: ignore[arg-type]
+def test_scores_and_boxes_that_are_no_numbers_are_no_hands() -> None:
+    anchors = {SIDE: [[10, 10, 60, 60], [float("nan"), 0, 5, 5]]}
+    boxes, _ = detector_of(anchors, [float("nan"), 0.9], 0.1)(np.zeros((9, 9, 3), np.uint8))
     assert boxes.shape == (0, 4)
+
+
+def test_images_of_any_sizes_together_give_what_each_gives(everything: SSDLiteDetector, golden: Any) -> None:
+    images = [golden("detector.npz")[f"image_{i}"] for i in (0, 1, 2, 0, 1)]
+    assert everything.detect([]) == []
+    for image, (boxes, scores) in zip(images, everything.detect(images), strict=True):
+        np.testing.assert_allclose(boxes, everything(image)[0], atol=PIXELS)
+        np.testing.assert_allclose(scores, everything(image)[1], rtol=1e-4)
+
+
+def test_both_configured_thresholds_hold_and_the_callers_has_the_last_word(
+    directory: Path, detection: dict[str, Any], tmp_path: Path, golden: Any
+) -> None:
+    image = golden("detector.npz")["image_0"]
+    strict = edited(directory, tmp_path, "score_thr=0.02", "score_thr=0.84")
+
+    def lowest(score_threshold: float, given: float | None) -> float:
+        return float(load(strict, {**detection, "score_threshold": score_threshold}, given)(image)[1].min())
+
+    assert lowest(0.3, None) > 0.84 > lowest(0.3, 0.8) > 0.8
+    assert lowest(0.8405, None) > 0.8405 > lowest(0.8405, 0.01)
+
+
+def edited(directory: Path, folder: Path, old: str, new: str) -> Path:
+    """A copy of a model directory's detector with a change of its configuration."""
+    text = (directory / "detection" / "config.py").read_text()
+    assert old in text
+    (folder / "detection").mkdir()
+    (folder / "detection" / "config.py").write_text(text.replace(old, new, 1))
+    (folder / "detection" / "detection_model.pth").symlink_to(directory / "detection" / "detection_model.pth")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -147,10 +193,10 @@ def test_answers_that_are_no_numbers_are_no_hands() -> None:
 )
 def test_bad_detection_blocks_are_named(directory: Path, detection: Any, change: Any, error: Any, named: str) -> None:
     with pytest.raises(error, match=named):
-        HandDetector.from_model_dir(directory, {**detection, **change})
+        load(directory, {**detection, **change})
     for key in ("config_file", "model_path"):
         with pytest.raises(ConfigError, match=key):
-            HandDetector.from_model_dir(directory, {name: value for name, value in detection.items() if name != key})
+            load(directory, {name: value for name, value in detection.items() if name != key})
 
 
 @pytest.mark.parametrize(
@@ -173,10 +219,5 @@ def test_bad_detection_blocks_are_named(directory: Path, detection: Any, change:
 def test_bad_detector_files_are_named(
     directory: Path, detection: Any, tmp_path: Path, old: str, new: str, named: str
 ) -> None:
-    text = (directory / "detection" / "config.py").read_text()
-    assert old in text
-    (tmp_path / "detection").mkdir()
-    (tmp_path / "detection" / "config.py").write_text(text.replace(old, new, 1))
-    (tmp_path / "detection" / "detection_model.pth").symlink_to(directory / "detection" / "detection_model.pth")
     with pytest.raises(ConfigError, match=named):
-        HandDetector.from_model_dir(tmp_path, detection)
+        load(edited(directory, tmp_path, old, new), detection)

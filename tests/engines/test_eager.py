@@ -1,9 +1,15 @@
-"""Batch norm folded, memory channels last: the same answers."""
+"""PyTorch as an engine: batch norm folded, memory channels last, the same outputs."""
 
+import copy
+
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
-from modelscope_handkp.engines.eager import Network, fold_batch_norms
+from modelscope_handkp.engines import build_engine
+from modelscope_handkp.engines.eager import CompiledEngine, EagerEngine, fold_batch_norms
+from modelscope_handkp.errors import InputError
 
 
 def small() -> nn.Module:
@@ -26,43 +32,71 @@ def norms(module: nn.Module) -> int:
     return sum(isinstance(part, nn.BatchNorm2d) for part in module.modules())
 
 
-def test_folded_answers_are_the_same() -> None:
-    net, img = small().eval(), torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+IMAGES = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_outputs_are_the_networks_in_evaluation_mode(fold: bool) -> None:
+    net = small()
     with torch.no_grad():
-        expected = net(img)
-    answer = Network(net)(img)
-    torch.testing.assert_close(answer, expected, rtol=1e-4, atol=1e-5)
-    assert answer.dtype == torch.float32
+        expected = copy.deepcopy(net).eval()(IMAGES)
+    (output,) = EagerEngine(net, fold=fold)(IMAGES)
+    torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
+    assert output.dtype == torch.float32
+    assert norms(net) == (0 if fold else 2)
 
 
-def test_the_given_network_stays_as_it_was() -> None:
+def test_the_weights_exist_once() -> None:
+    net = small()
+    weight = net[4].weight
+    engine = EagerEngine(net)
+    with torch.no_grad():
+        before = engine(IMAGES)[0]
+        weight.mul_(2)
+        after = engine(IMAGES)[0]
+    torch.testing.assert_close(after - net[4].bias[:, None, None], 2 * (before - net[4].bias[:, None, None]))
+
+
+def test_a_network_that_is_not_folded_keeps_its_weights() -> None:
     net = small()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    Network(net)(torch.ones(1, 3, 16, 16))
-    assert net.training
-    assert norms(net) == 2
+    EagerEngine(net, fold=False)(IMAGES)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
 def test_only_norms_right_after_a_convolution_are_folded() -> None:
     net = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)).eval()
     nn.init.normal_(net[0].running_mean)
-    img = torch.ones(1, 3, 2, 2)
-    expected = net(img)
+    images = torch.ones(1, 3, 2, 2)
+    expected = net(images)
     fold_batch_norms(net)
     assert norms(net) == 2
-    torch.testing.assert_close(net(img), expected)
+    torch.testing.assert_close(net(images), expected)
 
 
-def test_methods_and_lists_of_answers() -> None:
-    class Two(nn.Module):
-        def forward(self, img: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-            return [img, img + 1], img.half()
+def test_nested_outputs_come_flat_and_in_float32() -> None:
+    class Nested(nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+            return [images, images + 1], images.half() + 2
 
-        def other(self, img: torch.Tensor) -> torch.Tensor:
-            return img + 2
+    outputs = EagerEngine(Nested())(torch.zeros(1, 3, 2, 2))
+    assert [(float(output.mean()), output.dtype) for output in outputs] == [
+        (value, torch.float32) for value in (0, 1, 2)
+    ]
 
-    network, img = Network(Two()), torch.zeros(1, 3, 2, 2)
-    (same, more), half = network(img)
-    assert (same.sum(), more.mean(), half.dtype) == (0, 1, torch.float32)
-    assert network(img, "other").mean() == 2
+
+def test_compiling_is_refused_where_torch_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch, "compile", raising=False)
+    with pytest.raises(InputError, match=f"torch {torch.__version__.split('+')[0]}.*cannot compile"):
+        build_engine("compile", small(), torch.device("cpu"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(torch, "compile"), reason="this version of torch cannot compile")
+def test_compiled_outputs_are_the_same_at_any_batch_size() -> None:
+    net = small()
+    expected = EagerEngine(copy.deepcopy(net))
+    compiled = CompiledEngine(net)
+    for count in (1, 3, 2):
+        images = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(count))
+        np.testing.assert_allclose(compiled(images)[0].numpy(), expected(images)[0].numpy(), atol=1e-5)

@@ -1,5 +1,6 @@
 """Where a model lies."""
 
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from modelscope_handkp.errors import DownloadError, HandkpError, MissingFileError
+from modelscope_handkp.model_dir import hub
 from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR, find_model_dir
 
 
-def hub(monkeypatch: pytest.MonkeyPatch, download: object) -> None:
+def offer(monkeypatch: pytest.MonkeyPatch, download: object) -> None:
     monkeypatch.setitem(sys.modules, "modelscope", types.SimpleNamespace(snapshot_download=download))
 
 
@@ -28,7 +30,7 @@ def test_a_folder_is_itself_and_needs_no_hub(tmp_path: Path, monkeypatch: pytest
 
 def test_an_id_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    hub(monkeypatch, lambda name: asked.append(name) or str(tmp_path))
+    offer(monkeypatch, lambda name: asked.append(name) or str(tmp_path))
     assert find_model_dir("damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody") == tmp_path
     assert asked == ["damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"]
 
@@ -37,7 +39,7 @@ def test_an_id_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     "name", ["nothing", "", "../missing", "./missing", "/a/b", "a/b/c", "a/b\n", "x" * 5000, "a\0/b"]
 )
 def test_what_is_neither_is_said_and_not_looked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub(monkeypatch, lambda name: pytest.fail("the hub was asked"))
+    offer(monkeypatch, lambda name: pytest.fail("the hub was asked"))
     with pytest.raises(MissingFileError, match="neither a model directory nor a hub id"):
         find_model_dir(name)
 
@@ -52,7 +54,13 @@ def test_a_hub_that_fails_gives_our_error(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(name: str) -> str:
         raise RuntimeError("404 not found")
 
-    hub(monkeypatch, fail)
+    offer(monkeypatch, fail)
     with pytest.raises(DownloadError, match=r"owner/name.*404") as caught:
         find_model_dir("owner/name")
     assert isinstance(caught.value, (HandkpError, OSError))
+
+
+def test_that_the_embedded_model_is_used_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    fresh = importlib.reload(hub)
+    assert fresh.find_model_dir() == fresh.find_model_dir() == fresh.EMBEDDED_MODEL_DIR
+    assert [record.levelname for record in caplog.records if "embedded" in record.message] == ["WARNING"]

@@ -7,6 +7,7 @@ import torch
 from seeded_weights import fill
 
 from modelscope_handkp.errors import ConfigError
+from modelscope_handkp.model_dir.settings import BackboneSettings
 from modelscope_handkp.networks.hrnet import HRNet
 
 
@@ -25,23 +26,23 @@ def extra(widths: tuple[int, ...] = (4, 8, 12, 16), **changes: Any) -> dict[str,
 
 
 def test_four_maps_each_half_the_size() -> None:
-    net = HRNet(extra()).eval()
+    net = HRNet(BackboneSettings.parse(extra())).eval()
     with torch.no_grad():
         maps = net(torch.zeros(2, 3, 64, 96))
     assert [tuple(x.shape) for x in maps] == [(2, 4, 16, 24), (2, 8, 8, 12), (2, 12, 4, 6), (2, 16, 2, 3)]
-    assert net.out_channels == [4, 8, 12, 16]
+    assert list(net.out_channels) == [4, 8, 12, 16]
 
 
 def test_without_multiscale_output_only_the_first_is_left() -> None:
-    net = HRNet(extra(stage4__multiscale_output=False)).eval()
+    net = HRNet(BackboneSettings.parse(extra(stage4__multiscale_output=False))).eval()
     with torch.no_grad():
         maps = net(torch.zeros(1, 3, 64, 64))
     assert [tuple(x.shape) for x in maps] == [(1, 4, 16, 16)]
-    assert net.out_channels == [4]
+    assert list(net.out_channels) == [4]
 
 
 def test_several_modules_and_blocks_a_stage() -> None:
-    net = HRNet(extra(stage3__num_modules=2, stage2__num_blocks=[2, 3]))
+    net = HRNet(BackboneSettings.parse(extra(stage3__num_modules=2, stage2__num_blocks=[2, 3])))
     keys = set(net.state_dict())
     assert {
         "stage3.1.fuse_layers.2.0.1.0.weight",
@@ -53,7 +54,7 @@ def test_several_modules_and_blocks_a_stage() -> None:
 
 def test_recorded_means() -> None:
     """Seeded weights and input; recorded when golden/network.npz agreed."""
-    net = HRNet(extra())
+    net = HRNet(BackboneSettings.parse(extra()))
     net.load_state_dict(fill(net.state_dict()))
     with torch.no_grad():
         maps = net.eval()(torch.linspace(-1, 1, 3 * 32 * 32).reshape(1, 3, 32, 32))
@@ -80,4 +81,4 @@ RECORDED = [0.0, 0.07114, 0.64282, 0.0, 0.4481, 1.21262, 0.85389, 2.01702, 0.657
 )
 def test_bad_stages_are_named_before_memory_is_taken(change: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        HRNet(extra(**change))
+        HRNet(BackboneSettings.parse(extra(**change)))

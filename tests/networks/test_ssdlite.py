@@ -11,7 +11,8 @@ from model_dirs import seeded_detector_state_dict
 
 from modelscope_handkp.errors import ConfigError
 from modelscope_handkp.model_dir.config import read_python_config
-from modelscope_handkp.networks.ssdlite import SSDLite, build_detector
+from modelscope_handkp.model_dir.ssdlite_settings import SSDLiteSettings
+from modelscope_handkp.networks.ssdlite import SSDLite, build_ssdlite
 
 RELATIVE = 1e-4
 
@@ -23,7 +24,7 @@ def config() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def network(config: dict[str, Any]) -> SSDLite:
-    network = build_detector(config)
+    network = build_ssdlite(SSDLiteSettings.parse(config))
     network.load_state_dict(seeded_detector_state_dict())
     return network.eval()
 
@@ -59,7 +60,7 @@ def test_anchors(network: SSDLite) -> None:
 
 
 def test_a_fresh_network_is_in_training_mode_with_its_norms_untouched(config: dict[str, Any]) -> None:
-    fresh = build_detector(config)
+    fresh = build_ssdlite(SSDLiteSettings.parse(config))
     assert fresh.training
     assert not fresh.backbone.conv1.bn.running_mean.any()
 
@@ -100,7 +101,7 @@ def test_bad_configurations_are_named(config: dict[str, Any], key: str, value: A
         node = node[part]
     node[last] = value
     with pytest.raises(ConfigError, match=named):
-        build_detector(changed)
+        build_ssdlite(SSDLiteSettings.parse(changed))
 
 
 def test_wide_levels_are_bounded(config: dict[str, Any]) -> None:
@@ -108,4 +109,4 @@ def test_wide_levels_are_bounded(config: dict[str, Any]) -> None:
     for part in ("neck", "bbox_head"):
         changed["model"][part]["out_channels" if part == "neck" else "in_channels"] = [96, 1280, 10**9, 256, 256, 128]
     with pytest.raises(ConfigError, match="would have"):
-        build_detector(changed)
+        build_ssdlite(SSDLiteSettings.parse(changed))

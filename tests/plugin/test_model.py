@@ -16,7 +16,9 @@ from modelscope.utils.config import Config, ConfigDict
 
 import modelscope_handkp  # noqa: F401
 from modelscope_handkp.errors import CheckpointError, MissingFileError
+from modelscope_handkp.model_dir.settings import ViewSettings
 from modelscope_handkp.plugin import names
+from modelscope_handkp.pose.views import MultiView
 
 RELATIVE = 1e-4  # network.npz: of the largest value
 LOSS_RELATIVE = 1e-5
@@ -90,33 +92,29 @@ def test_a_step_of_training_moves_what_inference_uses(tiny: Any) -> None:
     optimizer.step()
     assert float(tiny.forward(**batch())["loss"].detach()) < float(first.detach())
     copied = copy.deepcopy(tiny)
-    assert copied.pose.backbone is copied.backbone
-    assert copied.pose.backbone is not tiny.backbone
+    assert copied.network.backbone is copied.backbone
+    assert copied.network.backbone is not tiny.backbone
 
 
-def test_the_flip_test_is_the_configurations(tiny_dir: Callable[..., Path]) -> None:
-    def plain(config: dict[str, Any]) -> None:
-        config["model"]["test_cfg"]["flip_test"] = False
-
-    network, flipping = Model.from_pretrained(str(tiny_dir(edit=plain))), Model.from_pretrained(str(tiny_dir()))
+@pytest.mark.parametrize(
+    "test_cfg", [{"flip_test": False}, {"flip_test": True, "shift_heatmap": "exact"}, {"rotation_test": 15}]
+)
+def test_the_views_are_the_configurations(tiny_dir: Callable[..., Path], test_cfg: dict[str, Any]) -> None:
+    model = Model.from_pretrained(str(tiny_dir(edit=lambda config: config["model"].update(test_cfg=test_cfg))))
     img = batch()["img"]
     with torch.no_grad():
-        assert torch.equal(network(img)["heatmaps"], network.pose(img))
-        assert torch.equal(flipping(img)["heatmaps"], flipping.pose.heatmaps_at_test(img))
-        assert not torch.equal(flipping(img)["heatmaps"], network(img)["heatmaps"])
+        expected = MultiView(lambda crops: (model.network(crops),), ViewSettings.parse(test_cfg))(img)[0]
+        torch.testing.assert_close(model(img)["heatmaps"], expected)
+        model.train()
+        torch.testing.assert_close(model(img)["heatmaps"], copy.deepcopy(model).network(img))  # no views in training
 
 
-def test_the_rotation_test_is_the_configurations(tiny_dir: Callable[..., Path]) -> None:
-    def turning(config: dict[str, Any]) -> None:
-        config["model"]["test_cfg"]["rotation_test"] = 15
-
-    network, still = Model.from_pretrained(str(tiny_dir(edit=turning))), Model.from_pretrained(str(tiny_dir()))
-    img = batch()["img"]
-    with torch.no_grad():
-        assert torch.equal(network(img)["heatmaps"], network.pose.heatmaps_at_test(img))
-        assert not torch.equal(network(img)["heatmaps"], still(img)["heatmaps"])
-        network.train()
-        assert torch.equal(network(img)["heatmaps"], still.train()(img)["heatmaps"])
+def test_the_network_inside_is_in_the_models_mode(tiny: Any) -> None:
+    assert not tiny.network.training
+    assert tiny.train() is tiny
+    assert all(module.training for module in (tiny.network, *tiny.network.modules()))
+    tiny.eval()
+    assert not any(module.training for module in (tiny.network, *tiny.network.modules()))
 
 
 def test_what_modelscope_passes_along_is_taken(tiny_dir: Callable[..., Path]) -> None:

@@ -1,16 +1,17 @@
-"""Pictures through ModelScope's pipeline()."""
+"""Images through ModelScope's pipeline()."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from hub import Hub
 from modelscope.models import Model
 from modelscope.outputs import OutputKeys
@@ -26,20 +27,20 @@ BOX_TOLERANCE = 0.05  # px
 SIZE = 96
 
 
-def picture(seed: int) -> np.ndarray:
+def noise(seed: int) -> np.ndarray:
     small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
     return cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
 
 
 def detector(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As many hands as the picture's first byte modulo 3 says, at places of its own."""
+    """As many hands as the image's first byte modulo 3 says, at places of its own."""
     count = int(image[0, 0, 0]) % 3
     boxes = np.array([[10 + 20 * i, 12, 50 + 20 * i, 60 + 10 * i] for i in range(count)], np.float32).reshape(-1, 4)
     return boxes, np.linspace(0.9, 0.6, count, dtype=np.float32)
 
 
 def counted(count: int) -> np.ndarray:
-    image = picture(count)
+    image = noise(count)
     image[0, 0, 0] = count
     return image
 
@@ -89,7 +90,7 @@ def test_golden_from_a_model_object_with_our_plugin(golden: Any, hosted_dir: Cal
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_every_hand_of_a_picture(hands: Any, count: int) -> None:
+def test_every_hand_of_an_image(hands: Any, count: int) -> None:
     result = hands(counted(count))
     assert set(result) == {OutputKeys.KEYPOINTS, OutputKeys.BOXES, OutputKeys.SCORES}
     assert [result[key].shape for key in ("keypoints", "boxes", "scores")] == [(count, 21, 3), (count, 4), (count,)]
@@ -103,35 +104,36 @@ def test_the_result_is_the_callers_own(hands: Any) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 2, 10])
-def test_lists_answer_as_single_pictures(hands: Any, batch_size: int | None) -> None:
-    pictures = [counted(count) for count in (2, 0, 1)]
-    options = {} if batch_size is None else {"batch_size": batch_size}
-    results = hands(pictures, **options)
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_lists_and_tuples_give_what_single_images_give(hands: Any, kind: type, batch_size: int | None) -> None:
+    images = [counted(count) for count in (2, 0, 1)]
+    results = hands(kind(images), batch_size=batch_size)
+    assert isinstance(results, list)
     assert [len(result["scores"]) for result in results] == [2, 0, 1]
-    for image, result in zip(pictures, results, strict=True):
+    for image, result in zip(images, results, strict=True):
         assert_same(result, hands(image))
 
 
 def test_an_empty_list_gives_an_empty_list(hands: Any) -> None:
-    assert hands([]) == hands([], batch_size=4) == []
+    assert hands([]) == hands([], batch_size=4) == hands(()) == []
 
 
-def test_an_iterator_is_answered_picture_by_picture(hands: Any) -> None:
-    taken = []
-
-    def pictures() -> Any:
-        for count in (1, 0):
-            taken.append(count)
-            yield counted(count)
-
-    answers = hands(pictures())
-    assert_same(next(answers), hands(counted(1)))
-    assert taken == [1]
-    assert len(next(answers)["scores"]) == 0
-    assert next(answers, None) is None
+def frames(counts: Sequence[int], taken: list[int]) -> Iterator[np.ndarray]:
+    for count in counts:
+        taken.append(count)
+        yield counted(count)
 
 
-def test_a_dataset_is_answered_picture_by_picture(hands: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("batch_size", "first"), [(1, [1]), (2, [1, 0]), (None, [1, 0, 2, 1])])
+def test_an_iterator_goes_through_in_batches(hands: Any, batch_size: int | None, first: list[int]) -> None:
+    taken: list[int] = []
+    results = hands(frames([1, 0, 2, 1], taken), batch_size=batch_size)
+    assert_same(next(results), hands(counted(1)))
+    assert taken == first
+    assert [len(result["scores"]) for result in results] == [0, 2, 1]
+
+
+def test_a_dataset_goes_through(hands: Any, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     from modelscope.msdatasets import MsDataset
 
@@ -142,7 +144,7 @@ def test_a_dataset_is_answered_picture_by_picture(hands: Any, tmp_path: Path) ->
     assert [len(result["scores"]) for result in hands(dataset)] == [2, 0]
 
 
-def test_path_and_picture_agree(hands: Any, tmp_path: Path) -> None:
+def test_path_and_image_agree(hands: Any, tmp_path: Path) -> None:
     from PIL import Image
 
     path = tmp_path / "hand.png"
@@ -151,7 +153,7 @@ def test_path_and_picture_agree(hands: Any, tmp_path: Path) -> None:
         assert_same(hands(source), hands(counted(2)))
 
 
-def test_the_picture_is_left_alone(hands: Any) -> None:
+def test_the_image_is_left_alone(hands: Any) -> None:
     image = counted(2)
     hands(image)
     np.testing.assert_array_equal(image, counted(2))
@@ -172,12 +174,75 @@ def test_batch_size_bounds_the_crops_of_a_pass(tiny_dir: Callable[..., Path]) ->
     assert len(ours(counted(2))["scores"]) == 2
 
 
-def test_a_missing_picture_is_named(hands: Any, tmp_path: Path) -> None:
+def test_thresholds_are_the_estimators(tiny_dir: Callable[..., Path], hands: Any) -> None:
+    def with_(**thresholds: float) -> dict[str, Any]:
+        options = {"detector": detector, "device": "cpu", **thresholds}
+        result: dict[str, Any] = pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), **options)(counted(2))
+        return result
+
+    scores = hands(counted(2))["keypoints"][..., 2]
+    middle = float(np.median(scores))
+    assert len(with_(hand_threshold=1.0)["scores"]) == 0
+    seen = with_(keypoint_threshold=middle)["keypoints"][..., 2]
+    np.testing.assert_allclose(seen, scores * (scores > middle), atol=1e-5)
+    for name in ("hand_threshold", "keypoint_threshold"):
+        with pytest.raises(InputError, match=f"{name}.*7"):
+            with_(**{name: 7})
+    with pytest.raises(InputError, match="score_threshold.*7"):
+        pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), score_threshold=7)
+
+
+def test_a_list_of_one_model_is_that_model(tiny_dir: Callable[..., Path], hands: Any) -> None:
+    ours = pipeline(Tasks.hand_2d_keypoints, model=[str(tiny_dir())], detector=detector, device="cpu")
+    assert_same(ours(counted(2)), hands(counted(2)))
+    with pytest.raises(InputError, match="list of 2"):
+        pipeline(Tasks.hand_2d_keypoints, model=[str(tiny_dir())] * 2, device="cpu")
+
+
+def test_the_weights_exist_once(tiny_dir: Callable[..., Path], hands: Any) -> None:
+    """The pipeline's model and what infers are one network; a model that the caller has stays as it is."""
+
+    def follows(model: Any) -> bool:
+        before = ours(counted(1))["keypoints"]
+        with torch.no_grad():
+            model.keypoint_head.final_layer[-1].weight.mul_(0.5)
+        return bool(np.abs(ours(counted(1))["keypoints"] - before).max() > 1e-3)
+
+    ours = pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), detector=detector, device="cpu")
+    with pytest.raises(InputError, match="belongs to a pipeline"):
+        ours.model.train()
+    assert follows(ours.model)
+    model = Model.from_pretrained(str(tiny_dir()))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    ours = pipeline(Tasks.hand_2d_keypoints, model=model, detector=detector, device="cpu")
+    assert_same(ours(counted(2)), hands(counted(2)))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert model.train().training
+    model.eval()
+    assert follows(model)
+
+
+def test_compile_compiles_what_infers(
+    tiny_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, hands: Any
+) -> None:
+    compiled: list[Any] = []
+    monkeypatch.setattr(torch, "compile", lambda network, **options: compiled.append(network) or network, raising=False)
+    ours = pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), detector=detector, device="cpu", compile=True)
+    assert_same(ours(counted(2)), hands(counted(2)))
+    assert compiled == [ours.model.network]
+    with pytest.raises(InputError, match="compile_options"):
+        pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), compile=True, compile_options={"mode": "max-autotune"})
+    monkeypatch.delattr(torch, "compile")
+    with pytest.raises(InputError, match="cannot compile"):
+        pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), compile=True)
+
+
+def test_a_missing_image_is_named(hands: Any, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"no-such\.jpg"):
         hands(str(tmp_path / "no-such.jpg"))
 
 
-def test_a_value_that_is_no_picture_is_refused(hands: Any) -> None:
+def test_a_value_that_is_no_image_is_refused(hands: Any) -> None:
     with pytest.raises(InputError):
         hands({"image": 1})
 

@@ -1,11 +1,10 @@
-"""Detected hands, borne out by their keypoints or not."""
+"""Which detected boxes hold a hand, of its own and well localised."""
 
 import numpy as np
 import pytest
 
 from modelscope_handkp import Hands
-from modelscope_handkp.geometry.boxes import iou
-from modelscope_handkp.pose.refine import FLESH, LOOSE_IOU, PLAUSIBLE_MEAN, confirm, loose_boxes, replace_worse
+from modelscope_handkp.pose.refine import confidence, filter_hands, poorly_localised
 
 SIDE = 100.0
 RNG = np.random.default_rng(0)
@@ -19,22 +18,28 @@ def hand(x: float, mean: float, shape: np.ndarray = SPREAD, side: float = SIDE) 
 
 
 def hands(*rows: tuple[np.ndarray, np.ndarray], scores: list[float]) -> Hands:
-    return Hands(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]), np.array(scores, np.float32))
+    keypoints, boxes = (np.stack([row[i] for row in rows]) for i in range(2))
+    return Hands(keypoints, boxes, scores, confidence(keypoints, np.array(scores)))
 
 
-def test_fourth_root_of_the_score_times_mean_keypoint_score_decides() -> None:
-    found = hands(hand(0, 0.5), hand(500, 0.2), hand(1000, 0.9), scores=[0.2401, 0.6561, 0.0001])  # 0.35, 0.18, 0.09
-    np.testing.assert_array_equal(confirm(found, 0.2).scores, np.array([0.2401], np.float32))
-    assert [len(confirm(found, threshold)) for threshold in (0.0, 0.17, 0.34, 0.36)] == [3, 2, 1, 0]
+def test_confidence_is_the_fourth_root_of_the_score_times_the_mean_keypoint_score() -> None:
+    found = hands(hand(0, 0.5), hand(500, 0.2), hand(1000, 0.9), scores=[0.2401, 0.6561, 0.0001])
+    np.testing.assert_allclose(found.confidence, [0.35, 0.18, 0.09], rtol=1e-5)
+    np.testing.assert_array_equal(filter_hands(found, 0.2).scores, np.array([0.2401], np.float32))
+    assert [len(filter_hands(found, threshold)) for threshold in (0.0, 0.17, 0.34, 0.36)] == [3, 2, 1, 0]
+
+
+def test_a_confidence_at_the_threshold_is_kept() -> None:
+    assert len(filter_hands(hands(hand(0, 0.5), scores=[1.0]), 0.5)) == 1
 
 
 def test_scores_of_a_detector_that_gives_logits_do_not_fail() -> None:
-    assert len(confirm(hands(hand(0, 0.5), hand(500, 0.5), scores=[-3.0, 7.0]), 0.2)) == 1
+    assert len(filter_hands(hands(hand(0, 0.5), hand(500, 0.5), scores=[-3.0, 7.0]), 0.2)) == 1
 
 
 def test_of_two_boxes_about_one_hand_the_one_with_better_keypoints_stays() -> None:
     found = hands(hand(0, 0.4, side=160), hand(3, 0.6), hand(400, 0.3), scores=[0.9, 0.5, 0.8])
-    kept = confirm(found, 0.1)
+    kept = filter_hands(found, 0.1)
     np.testing.assert_array_equal(kept.boxes, found.boxes[1:])
     np.testing.assert_array_equal(kept.keypoints, found.keypoints[1:])
 
@@ -42,49 +47,63 @@ def test_of_two_boxes_about_one_hand_the_one_with_better_keypoints_stays() -> No
 def test_two_hands_in_much_the_same_box_stay() -> None:
     mirrored = SPREAD[:, ::-1]
     found = hands(hand(0, 0.5), hand(5, 0.5, shape=mirrored), scores=[0.9, 0.9])
-    assert len(confirm(found, 0.1)) == 2
+    assert len(filter_hands(found, 0.1)) == 2
 
 
 @pytest.mark.parametrize("apart", [0.19, 0.21])
-def test_near_is_measured_by_the_smaller_box(apart: float) -> None:
+def test_coinciding_is_measured_by_the_smaller_box(apart: float) -> None:
     found = hands(hand(0, 0.6), hand(apart * SIDE, 0.5, side=5 * SIDE), scores=[0.9, 0.9])
-    assert len(confirm(found, 0.1)) == (1 if apart < 0.2 else 2)
+    assert len(filter_hands(found, 0.1)) == (1 if apart < 0.2 else 2)
+
+
+@pytest.mark.parametrize(("coinciding", "kept"), [(6, 2), (7, 1)])
+def test_two_hands_are_one_where_three_in_ten_keypoints_coincide(coinciding: int, kept: int) -> None:
+    """6 of 21 keypoints are less than 0.3, 7 are more."""
+    other = SPREAD + 50
+    other[:coinciding] = SPREAD[:coinciding]
+    assert len(filter_hands(hands(hand(0, 0.6), hand(0, 0.5, shape=other), scores=[0.9, 0.9]), 0.1)) == kept
 
 
 def test_none_stays_none() -> None:
-    assert len(confirm(Hands.empty(), 0.5)) == 0
+    assert len(filter_hands(Hands.empty(), 0.5)) == 0
 
 
-def test_loose_are_boxes_that_overlap_their_keypoints_too_little() -> None:
+def localised(box: list[float], mean: float = 0.5, width: int = 1000, height: int = 1000) -> np.ndarray:
+    """The box around a hand's keypoints, which span 100..200 both ways, if ``box`` is poorly localised; else (0, 4)."""
+    keypoints = np.column_stack([np.linspace(100, 200, 21), np.linspace(200, 100, 21), np.full(21, mean)])
+    indices, around = poorly_localised(keypoints[None].astype(np.float32), np.array([box], np.float32), width, height)
+    assert len(indices) == len(around)
+    return around
+
+
+def test_a_poorly_localised_box_moves_to_its_keypoints_with_a_margin() -> None:
+    np.testing.assert_allclose(localised([130, 130, 260, 260]), [[94, 94, 206, 206]], rtol=1e-5)  # 0.06 of 100 px wider
+
+
+def test_the_moved_box_ends_with_the_image() -> None:
+    np.testing.assert_allclose(localised([130, 130, 260, 260], width=150, height=180), [[94, 94, 150, 180]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shift", "poor"), [(0, False), (24, False), (26, False), (32, True), (60, True), (112, False)]
+)
+def test_poorly_localised_is_less_than_six_tenths_of_overlap_but_some(shift: float, poor: bool) -> None:
+    """A box of 112 px shifted sideways: (112 - s) / (112 + s) is 0.6 at s = 28 px; at 112 px nothing overlaps."""
+    assert len(localised([94 + shift, 94, 206 + shift, 206])) == poor
+
+
+@pytest.mark.parametrize(("mean", "moved"), [(0.19, False), (0.21, True)])
+def test_keypoints_without_a_response_move_nothing(mean: float, moved: bool) -> None:
+    assert len(localised([130, 130, 260, 260], mean)) == moved
+
+
+def test_each_hand_is_judged_by_its_own_box() -> None:
     keypoints, box = hand(100, 0.5)
-    far, empty = box + np.array([60, 0, 60, 0], np.float32), box + np.array([500, 0, 500, 0], np.float32)
-    unclear, _ = hand(100, PLAUSIBLE_MEAN - 0.01)
-    found = hands((keypoints, box), (keypoints, far), (unclear, far), (keypoints, empty), scores=[0.5] * 4)
-    indices, around = loose_boxes(found, 1000, 1000)
-    assert indices.tolist() == [1]
-    assert iou(around, far[None])[0, 0] < LOOSE_IOU < iou(around, box[None])[0, 0]
+    far = box + np.array([60, 0, 60, 0], np.float32)
+    found = hands((keypoints, box), (keypoints, far), (keypoints, box), scores=[0.5] * 3)
+    assert poorly_localised(found.keypoints, found.boxes, 1000, 1000)[0].tolist() == [1]
 
 
-def test_the_box_around_keypoints_leaves_room_for_flesh_and_ends_with_the_picture() -> None:
-    keypoints, box = hand(100, 0.5)
-    wide = hands((keypoints, box * np.array([1, 1, 3, 3], np.float32)), scores=[0.5])
-    _, around = loose_boxes(wide, 1000, 1000)
-    low, high = keypoints[:, :2].min(axis=0), keypoints[:, :2].max(axis=0)
-    flesh = FLESH * (high - low).max()
-    np.testing.assert_allclose(around[0], np.clip([*low - flesh, *high + flesh], 0, 1000), rtol=1e-5)
-    _, cut = loose_boxes(wide, 150, 80)
-    np.testing.assert_allclose(cut[0], np.minimum(around[0], [150, 80, 150, 80]), rtol=1e-5)
-
-
-def test_only_better_keypoints_replace_and_their_boxes_with_them() -> None:
-    found = hands(hand(0, 0.3), hand(200, 0.5), hand(400, 0.4), scores=[0.7, 0.8, 0.9])
-    others = hands(hand(10, 0.6), hand(410, 0.4), scores=[1.0, 1.0])
-    merged = replace_worse(found, np.array([0, 2]), others)
-    np.testing.assert_array_equal(merged.scores, found.scores)
-    np.testing.assert_array_equal(merged.boxes, np.stack([others.boxes[0], *found.boxes[1:]]))
-    np.testing.assert_array_equal(merged.keypoints, np.stack([others.keypoints[0], *found.keypoints[1:]]))
-
-
-def test_no_hand_has_no_loose_box() -> None:
-    indices, around = loose_boxes(Hands.empty(), 100, 100)
-    assert len(replace_worse(Hands.empty(), indices, Hands.empty())) == len(around) == 0
+def test_no_hand_is_poorly_localised() -> None:
+    indices, around = poorly_localised(np.zeros((0, 21, 3), np.float32), np.zeros((0, 4), np.float32), 100, 100)
+    assert (len(indices), around.shape) == (0, (0, 4))

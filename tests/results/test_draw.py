@@ -1,11 +1,17 @@
 """Drawing."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
 from modelscope_handkp import Hands
-from modelscope_handkp.results.draw import BOX_COLOR, draw_hands
+from modelscope_handkp.errors import InputError
+from modelscope_handkp.results.draw import draw_hands, save_drawing
 from modelscope_handkp.skeleton import FINGER_COLORS
+
+YELLOW = (0, 215, 255)  # of boxes, BGR
 
 
 def one_hand(keypoints: np.ndarray, box: list[float]) -> Hands:
@@ -18,19 +24,19 @@ def spread(score: float = 1.0) -> np.ndarray:
     return np.array([[10, 100, score], *fingers], np.float32)
 
 
-def has(picture: np.ndarray, color: tuple[int, int, int]) -> bool:
-    return bool((picture == color).all(axis=-1).any())
+def has(image: np.ndarray, color: tuple[int, int, int]) -> bool:
+    return bool((image == color).all(axis=-1).any())
 
 
 def test_every_finger_its_colour_a_box_and_a_score() -> None:
-    picture = np.zeros((220, 220, 3), np.uint8)
-    picture.flags.writeable = False
-    drawn = draw_hands(picture, one_hand(spread(), [5, 5, 210, 210]))
-    assert not picture.any()
+    image = np.zeros((220, 220, 3), np.uint8)
+    image.flags.writeable = False
+    drawn = draw_hands(image, one_hand(spread(), [5, 5, 210, 210]))
+    assert not image.any()
     assert drawn.flags.writeable
-    assert (drawn.shape, drawn.dtype) == (picture.shape, np.uint8)
+    assert (drawn.shape, drawn.dtype) == (image.shape, np.uint8)
     assert all(has(drawn[15 + 40 * i : 25 + 40 * i, 35:170], color) for i, color in enumerate(FINGER_COLORS))
-    assert has(drawn[:8], BOX_COLOR)
+    assert has(drawn[:8], YELLOW)
     for (x, y, _), color in zip(spread()[1:], [color for color in FINGER_COLORS for _ in range(4)]):
         assert tuple(drawn[int(y), int(x)]) == color
 
@@ -46,14 +52,14 @@ def test_keypoints_without_response_are_left_out() -> None:
 
 
 def test_no_hands_gives_a_copy() -> None:
-    picture = np.full((4, 5, 3), 7, np.uint8)
-    drawn = draw_hands(picture, Hands.empty())
-    assert drawn is not picture
-    np.testing.assert_array_equal(drawn, picture)
+    image = np.full((4, 5, 3), 7, np.uint8)
+    drawn = draw_hands(image, Hands.empty())
+    assert drawn is not image
+    np.testing.assert_array_equal(drawn, image)
 
 
 @pytest.mark.parametrize("shift", [-1e9, -5000.0, 3e4, 1e9])
-def test_far_outside_the_picture(shift: float) -> None:
+def test_far_outside_the_image(shift: float) -> None:
     keypoints = spread()
     keypoints[:10, :2] += shift
     drawn = draw_hands(np.zeros((100, 100, 3), np.uint8), one_hand(keypoints, [0, 0, 100, 100]))
@@ -61,7 +67,67 @@ def test_far_outside_the_picture(shift: float) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
-def test_odd_pictures_and_boxes_without_area(size: tuple[int, int]) -> None:
-    picture = np.zeros((*size, 3), np.uint8)
+def test_odd_images_and_boxes_without_area(size: tuple[int, int]) -> None:
+    image = np.zeros((*size, 3), np.uint8)
     for box in ([0, 0, *size[::-1]], [0, 0, 0, 0], [size[1], size[0], size[1], size[0]]):
-        assert draw_hands(picture, one_hand(spread(), box)).shape == picture.shape
+        assert draw_hands(image, one_hand(spread(), box)).shape == image.shape
+
+
+def black(height: int = 260, width: int = 260) -> np.ndarray:
+    return np.zeros((height, width, 3), np.uint8)
+
+
+def thickness(drawn: np.ndarray, color: tuple[int, int, int], column: int) -> int:
+    return int((drawn[:, column] == color).all(axis=-1).sum())
+
+
+def test_lines_grow_with_the_box_and_bones_are_twice_as_wide() -> None:
+    """A 120th of the box's longer side for the box, at least a pixel; the thumb's row is crossed between two joints."""
+    for side, box_line in ((100, 1), (480, 4)):
+        keypoints = np.zeros((21, 3), np.float32)
+        keypoints[1:3] = [[20, 150, 1], [220, 150, 1]]  # one long bone
+        drawn = draw_hands(black(600, 600), one_hand(keypoints, [10, 300, 10 + side, 300 + side / 4]))
+        assert abs(thickness(drawn[295:310], YELLOW, 60) - box_line) <= 1
+        assert abs(thickness(drawn[130:170], FINGER_COLORS[0], 120) - 2 * box_line) <= 1
+
+
+def test_the_confidence_is_written_over_the_box() -> None:
+    def text(confidence: float, top: float = 100) -> np.ndarray:
+        hands = Hands(spread(0)[None], [[20, top, 200, 240]], [0.9], [confidence])
+        drawn = draw_hands(black(), hands)
+        return drawn[: int(top) - 2] if top > 50 else drawn
+
+    expected = black()
+    for color, width in (((0, 0, 0), 4), (YELLOW, 2)):
+        cv2.putText(expected, "0.37", (22, 96), cv2.FONT_HERSHEY_SIMPLEX, 0.64, color, width, cv2.LINE_AA)
+    np.testing.assert_array_equal(text(0.37), expected[:98])
+    assert (text(0.37) != text(0.38)).any()
+    upper = text(0.37, top=0)[2:30, 25:70]
+    assert (upper == YELLOW).all(axis=-1).any()  # inside the image where there is no room above
+
+
+def test_keypoints_have_a_black_rim() -> None:
+    keypoints = np.zeros((21, 3), np.float32)
+    keypoints[4] = [100, 100, 1]
+    drawn = draw_hands(np.full((260, 260, 3), 128, np.uint8), one_hand(keypoints, [5, 5, 245, 245]))
+    row = drawn[100, 90:111].astype(int).sum(axis=-1)
+    assert tuple(drawn[100, 100]) == FINGER_COLORS[0]
+    assert row[:10].min() < 250 and row[11:].min() < 250
+
+
+def test_the_threshold_of_the_hands_decides_what_is_drawn() -> None:
+    keypoints = spread()
+    keypoints[1:5, 2] = 0.4
+    hands = Hands(keypoints[None], [[5, 5, 210, 210]], [0.9], keypoint_threshold=0.4)
+    assert not has(draw_hands(black(), hands), FINGER_COLORS[0])
+    assert has(draw_hands(black(), hands), FINGER_COLORS[1])
+
+
+def test_a_drawing_is_saved_by_its_ending(tmp_path: Path) -> None:
+    hands, image = one_hand(spread(), [5, 5, 210, 210]), black()
+    hands.save(tmp_path / "a.png", image)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "a.png")), hands.draw(image))
+    for name in ("a", "a.xyz", "a.txt"):
+        with pytest.raises(InputError, match=r"cannot be written"):
+            save_drawing(tmp_path / name, image, hands)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -1,0 +1,76 @@
+"""The protocol of hand detectors, and plain callables as detectors."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import Array, Image
+from ..errors import InputError
+from ..geometry.boxes import as_boxes
+
+Detection = tuple[Array, Array]  # of one image: boxes (N, 4) xyxy in image pixels, scores (N,)
+DetectImage = Callable[
+    [Image], tuple[ArrayLike, ArrayLike]
+]  # image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,)
+
+
+class Detector(Protocol):
+    """Finds the hands of images. Threads may share one."""
+
+    def detect(self, images: Sequence[Image]) -> list[Detection]:
+        """Images (H, W, 3) uint8 BGR, of any sizes -> boxes (N, 4) xyxy and scores (N,) of each, in their order."""
+        ...
+
+
+class CallableDetector:
+    """A plain callable on one image as a detector; its boxes and scores are checked.
+
+    Args:
+        detect_image: image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy in image pixels, scores (N,).
+    """
+
+    def __init__(self, detect_image: DetectImage) -> None:
+        self._detect_image = detect_image
+
+    def detect(self, images: Sequence[Image]) -> list[Detection]:
+        """Each image in turn.
+
+        Raises:
+            InputError: the callable returns something else than boxes and scores.
+        """
+        return [checked_detection(self._detect_image(image)) for image in images]
+
+
+def as_detector(detector: Any) -> Detector:
+    """A `Detector` as it is, a callable on one image wrapped.
+
+    Raises:
+        InputError: neither.
+    """
+    if hasattr(detector, "detect"):
+        found: Detector = detector
+        return found
+    if callable(detector):
+        return CallableDetector(detector)
+    raise InputError(
+        f"detector must be callable, image -> (boxes, scores), or have detect(images), got {detector!r:.80}."
+    )
+
+
+def checked_detection(output: Any) -> Detection:
+    """Boxes and scores of a detector, which may be anybody's, as float32 arrays.
+
+    Raises:
+        InputError: they are not boxes and as many finite scores.
+    """
+    try:
+        found, scores = output
+        confidence = np.array(scores, np.float32).reshape(-1)
+    except (TypeError, ValueError):
+        raise InputError(f"the detector must return boxes and scores, it returned {output!r:.80}.") from None
+    boxes = as_boxes(found)
+    if len(boxes) != len(confidence) or not np.isfinite(confidence).all():
+        raise InputError(f"the detector returned {len(boxes)} boxes and {len(confidence)} scores, {scores!r:.80}.")
+    return boxes, confidence

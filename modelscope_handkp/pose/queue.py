@@ -1,0 +1,127 @@
+"""Images on their way through the line, and the queue of looks at their boxes."""
+
+from collections.abc import Iterable, Iterator, Sized
+from itertools import repeat, zip_longest
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Array, Image
+from ..errors import HandkpError, InputError
+from ..geometry.boxes import as_boxes, clip_boxes
+from ..hands import Result
+from ..skeleton import NUM_KEYPOINTS
+from ..sources.images import load_image
+from .crop import to_rgb
+from .refine import mean_scores, poorly_localised
+
+MAX_WAITING_PIXELS = 32_000_000  # of images that are held until their batch is full: 100 MB, and as much in RGB
+_MISSING = object()
+
+
+class Look(NamedTuple):
+    """One crop to be made: the box (4,) xyxy, image pixels, of hand number ``hand`` of an image."""
+
+    image: "QueuedImage"
+    hand: int
+    box: Array
+
+
+class QueuedImage:
+    """One image between reading and its result: its boxes, and their keypoints as they come in.
+
+    Attributes:
+        source: as passed. image: (H, W, 3) uint8 BGR. given: boxes (N, 4) xyxy that the caller passed, or None.
+        boxes, scores, keypoints: (N, 4), (N,), (N, 21, 3) once `look_at` has been called.
+    """
+
+    def __init__(self, source: Any, image: Image, given: Array | None) -> None:
+        self.source, self.image, self.given = source, image, given
+        self.size = image.shape[1], image.shape[0]
+        self._rgb: Image | None = None
+        self._first = True
+        self._open = 0  # looks that are in the queue
+
+    @property
+    def rgb(self) -> Image:
+        """The image for the network, converted once and held until the last look."""
+        if self._rgb is None:
+            self._rgb = to_rgb(self.image)
+        return self._rgb
+
+    def look_at(self, boxes: Array, scores: Array) -> list[Look]:
+        """The first looks: one at each box (N, 4) xyxy, which may reach beyond the image."""
+        self.boxes, self.scores = np.array(boxes, np.float32), scores
+        self.keypoints = np.zeros((len(boxes), NUM_KEYPOINTS, 3), np.float32)
+        return self._queue(np.arange(len(boxes)), self.boxes)
+
+    def take(self, look: Look, keypoints: Array, second_look: bool) -> list[Look]:
+        """Keep keypoints (21, 3) and their box if they are better than those that the hand has.
+
+        Returns:
+            what must be looked at again, once all first looks are in and if ``second_look`` is wanted: the surroundings
+            of keypoints that lie beside their box.
+        """
+        if self._first or mean_scores(keypoints) > mean_scores(self.keypoints[look.hand]):
+            self.keypoints[look.hand], self.boxes[look.hand] = keypoints, look.box
+        self._open -= 1
+        looks: list[Look] = []
+        if self._open == 0 and self._first and second_look:
+            self._first = False
+            looks = self._queue(*poorly_localised(self.keypoints, clip_boxes(self.boxes, *self.size), *self.size))
+        if self._open == 0:
+            self._rgb = None
+        return looks
+
+    def _queue(self, hands: NDArray[np.intp], boxes: Array) -> list[Look]:
+        self._open = len(boxes)
+        return [Look(self, int(hand), np.array(box)) for hand, box in zip(hands, boxes)]
+
+
+def check_lengths(sources: Iterable[Any], boxes: Any) -> None:
+    """Refuse boxes that are not one entry for each source, as far as that is known before anything is read.
+
+    Raises:
+        InputError: another number, or no sequence at all.
+    """
+    if boxes is None:
+        return
+    if not isinstance(boxes, Iterable) or isinstance(boxes, str):
+        raise InputError(f"boxes of several images must be a sequence with an entry for each, got {boxes!r:.80}.")
+    if isinstance(sources, Sized) and isinstance(boxes, Sized) and len(sources) != len(boxes):
+        raise InputError(f"{len(sources)} images need as many entries of boxes, got {len(boxes)}.")
+
+
+def read_groups(sources: Iterable[Any], boxes: Iterable[Any] | None, size: int) -> Iterator[list[QueuedImage | Result]]:
+    """Read images in groups of up to ``size``, fewer if they are large; for one that cannot be read its `Result`.
+
+    Args:
+        boxes: of each source, (N, 4) xyxy or None; None for none at all.
+    Raises:
+        InputError: another number of boxes than of sources.
+    """
+    group: list[QueuedImage | Result] = []
+    pixels = 0
+    pairs = zip(sources, repeat(None)) if boxes is None else zip_longest(sources, boxes, fillvalue=_MISSING)
+    for number, (source, given) in enumerate(pairs):
+        if source is _MISSING or given is _MISSING:
+            more, fewer = ("boxes", "images") if source is _MISSING else ("images", "boxes")
+            raise InputError(
+                f"there are more {more} than the {number} {fewer}: each image needs its entry, if only None."
+            )
+        read = _read(source, given)
+        group.append(read)
+        pixels += read.size[0] * read.size[1] if isinstance(read, QueuedImage) else 0
+        if len(group) == size or pixels >= MAX_WAITING_PIXELS:
+            yield group
+            group, pixels = [], 0
+    if group:
+        yield group
+
+
+def _read(source: Any, given: Any) -> QueuedImage | Result:
+    try:
+        return QueuedImage(source, load_image(source), None if given is None else as_boxes(given))
+    except (HandkpError, OSError) as error:
+        return Result(source, error=error)

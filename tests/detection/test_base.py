@@ -1,0 +1,33 @@
+"""Detectors that are somebody else's."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelscope_handkp.detection.base import as_detector
+from modelscope_handkp.errors import InputError
+
+IMAGES = [np.full((4, 6, 3), value, np.uint8) for value in (1, 2)]
+
+
+def test_a_callable_is_asked_for_each_image() -> None:
+    detector = as_detector(lambda image: ([[0, 0, int(image[0, 0, 0]), 3]], [0.5]))
+    found = detector.detect(IMAGES)
+    assert [boxes.tolist() for boxes, _ in found] == [[[0, 0, 1, 3]], [[0, 0, 2, 3]]]
+    assert all(array.dtype == np.float32 for pair in found for array in pair)
+
+
+def test_a_detector_is_taken_as_it_is() -> None:
+    class Own:
+        def detect(self, images: Any) -> Any:
+            return []
+
+    own = Own()
+    assert as_detector(own) is own
+
+
+@pytest.mark.parametrize("thing", ["yolo.onnx", 5, object()])
+def test_other_things_are_named(thing: Any) -> None:
+    with pytest.raises(InputError, match="detector must be callable"):
+        as_detector(thing)

@@ -1,0 +1,57 @@
+"""Hands as objects of other packages."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from modelscope_handkp import KEYPOINT_NAMES, Hands
+from modelscope_handkp.errors import MissingPackageError
+
+
+def two() -> Hands:
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(0, 100, (2, 21, 3))
+    keypoints[..., 2] = 1
+    keypoints[1, 4, 2] = 0
+    return Hands(keypoints, [[0, 1, 2, 3], [4, 5, 6, 7]], [0.9, 0.8], [0.5, 0.4], ids=[3, 9], is_left=[True, False])
+
+
+def test_a_row_a_hand() -> None:
+    pytest.importorskip("pandas")
+    hands = two()
+    table = hands.to_dataframe()
+    assert len(table) == 2
+    assert list(table.columns[:8]) == ["id", "is_left", "score", "confidence", "x1", "y1", "x2", "y2"]
+    assert list(table.columns[8:11]) == ["wrist_x", "wrist_y", "wrist_score"]
+    assert len(table.columns) == 8 + 3 * 21
+    assert table["id"].tolist() == [3, 9]
+    assert table["is_left"].tolist() == [True, False]
+    np.testing.assert_allclose(table[["x1", "y1", "x2", "y2"]], hands.boxes)
+    for index, name in enumerate(KEYPOINT_NAMES):
+        columns = [f"{name}_x", f"{name}_y", f"{name}_score"]
+        np.testing.assert_allclose(table.loc[0, columns].astype(float), hands.keypoints[0, index])
+    assert np.isnan(table.loc[1, "thumb4_x"]) and table.loc[1, "thumb4_score"] == 0
+    assert len(Hands.empty().to_dataframe()) == 0
+
+
+def test_supervision_keypoints() -> None:
+    supervision = pytest.importorskip("supervision")
+    hands = two()
+    points = hands.to_supervision()
+    assert isinstance(points, supervision.KeyPoints)
+    np.testing.assert_allclose(points.xy[0], hands.keypoints[0, :, :2])
+    assert points.xy[1, 4].tolist() == [0, 0]
+    assert len(Hands.empty().to_supervision()) == 0
+    image = np.zeros((120, 120, 3), np.uint8)
+    assert supervision.VertexAnnotator(radius=2).annotate(image.copy(), points).any()
+
+
+@pytest.mark.parametrize("package", ["pandas", "supervision"])
+def test_a_package_that_is_not_installed_is_named_with_the_command(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    method = {"pandas": two().to_dataframe, "supervision": two().to_supervision}[package]
+    with pytest.raises(MissingPackageError, match=rf"{package}: pip install 'modelscope-handkp\["):
+        method()

@@ -1,0 +1,252 @@
+"""Streams, batches, engines and detectors of the estimator."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from modelscope_handkp import HandEstimator, Hands
+from modelscope_handkp.detection import DETECTORS
+from modelscope_handkp.engines import ENGINES, EagerEngine
+from modelscope_handkp.errors import ConfigError, InputError, MissingFileError
+from modelscope_handkp.hands import Result
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.settings import ModelSettings
+from modelscope_handkp.synthetic import render_image
+
+SIZE = 96
+
+
+def noise(seed: int, count: int = 1) -> np.ndarray:
+    """(96, 96, 3) BGR; its first byte says how many hands `detect` finds."""
+    small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
+    image = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    image[0, 0, 0] = count
+    return image
+
+
+def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    count = int(image[0, 0, 0])
+    rng = np.random.default_rng(count)
+    corner = rng.uniform(0, 50, (count, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(15, 45, (count, 2))], axis=1)
+    return boxes, np.linspace(0.9, 0.5, count)
+
+
+@pytest.fixture(scope="module")
+def directory(tiny_dir: Callable[..., Path]) -> Path:
+    return tiny_dir()
+
+
+@pytest.fixture(scope="module")
+def estimator(directory: Path) -> HandEstimator:
+    return HandEstimator.from_pretrained(directory, device="cpu", batch_size=4, detector=detect)
+
+
+def assert_same(one: Hands, other: Hands) -> None:
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-2)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+    np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-2)
+
+
+class Recorder:
+    """An engine that keeps what it is given."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.inputs: list[torch.Tensor] = []
+
+    def __call__(self, images: torch.Tensor) -> Any:
+        self.inputs.append(images)
+        return self.engine(images)
+
+
+@pytest.fixture
+def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
+    """The engines of ``from_pretrained(engine="recorder")``: of the detector if there is one, then of the keypoints."""
+    made: list[Recorder] = []
+
+    def build(network: torch.nn.Module, device: torch.device, fold: bool) -> Recorder:
+        made.append(Recorder(EagerEngine(network, device, fold)))
+        return made[-1]
+
+    monkeypatch.setitem(ENGINES, "recorder", build)
+    return made
+
+
+# --- batches
+
+
+def test_batches_are_never_larger_than_said(directory: Path, recorders: list[Recorder]) -> None:
+    ours = HandEstimator.from_pretrained(directory, "cpu", batch_size=4, detector=detect, engine="recorder")
+    recorders[0].inputs.clear()
+    ours([noise(i, count) for i, count in enumerate([3, 3, 9, 0])])
+    assert [len(crops) for crops in recorders[0].inputs] == [2 * 4, 2 * 4, 2 * 4, 2 * 3]  # plain and mirrored
+
+
+def test_several_images_share_the_passes_of_the_embedded_model(recorders: list[Recorder]) -> None:
+    images = [render_image(7_400_000 + seed, hands=3, level="easy", size=(320, 240))[0] for seed in range(6)]
+    together = HandEstimator.from_pretrained(device="cpu", engine="recorder")
+    detector, keypoints = recorders
+    for recorder in recorders:
+        recorder.inputs.clear()
+    hands = together(images)
+    assert sum(map(len, hands)) >= 12
+    assert len(keypoints.inputs) <= 4
+    assert len(detector.inputs) < len(images)
+    for image, expected in zip(images, hands):
+        alone = together(image)
+        np.testing.assert_allclose(alone.boxes, expected.boxes, atol=0.2)  # convolutions round by the size of the batch
+        np.testing.assert_allclose(alone.keypoints, expected.keypoints, atol=0.2)
+
+
+def test_the_network_gets_rgb(directory: Path, recorders: list[Recorder]) -> None:
+    ours = HandEstimator.from_pretrained(directory, "cpu", engine="recorder")
+    red = np.zeros((SIZE, SIZE, 3), np.uint8)
+    red[..., 2] = 255
+    ours(red, [20, 20, 70, 70])
+    pixel = recorders[0].inputs[-1][0, :, 32, 32]
+    assert [round(float(value), 2) for value in pixel] == [2.25, -2.04, -1.8]  # (x - mean) / std
+
+
+# --- streams
+
+
+def counted(frames: list[np.ndarray], read: list[int]) -> Iterator[np.ndarray]:
+    for number, frame in enumerate(frames):
+        read.append(number)
+        yield frame
+
+
+def test_a_live_source_has_each_result_before_the_next_image_is_read(estimator: HandEstimator) -> None:
+    read: list[int] = []
+    frames = [noise(i, count) for i, count in enumerate([2, 0, 1, 7, 0])]
+    for number, result in enumerate(estimator.stream(counted(frames, read), max_waiting=1)):
+        assert read == list(range(number + 1))
+        assert_same(result.hands, estimator(frames[number]))
+
+
+@pytest.mark.parametrize("max_waiting", [2, 3, None])
+def test_so_many_images_wait(estimator: HandEstimator, max_waiting: int | None) -> None:
+    read: list[int] = []
+    results = estimator.stream(counted([noise(i, 1) for i in range(50)], read), max_waiting=max_waiting)
+    next(results)
+    assert len(read) == (max_waiting or estimator.batch_size)
+
+
+@pytest.mark.parametrize("max_waiting", [0, -1, 1.5, "all", True])
+def test_a_number_of_waiting_images_that_is_none_is_named(estimator: HandEstimator, max_waiting: Any) -> None:
+    with pytest.raises(InputError, match="max_waiting"):
+        estimator.stream([], max_waiting=max_waiting)
+
+
+def test_large_images_do_not_wait_in_numbers(estimator: HandEstimator) -> None:
+    read: list[int] = []
+    large = np.zeros((4000, 5000, 3), np.uint8)  # 60 MB each, of which no more than two are held
+    next(estimator.stream(counted([large] * 4, read), max_waiting=4))
+    assert len(read) == 2
+
+
+def test_a_stream_tells_source_image_hands_and_errors_in_order(estimator: HandEstimator, tmp_path: Path) -> None:
+    good, text = tmp_path / "a.png", tmp_path / "b.png"
+    cv2.imwrite(str(good), noise(1, 2))
+    text.write_text("no image")
+    sources = [str(good), "missing.png", noise(2, 1), text, 5, good]
+    results = list(estimator.stream(sources))
+    assert all(result.source is source for result, source in zip(results, sources, strict=True))
+    errors = [type(None), MissingFileError, type(None), InputError, InputError, type(None)]
+    assert [type(result.error) for result in results] == errors
+    for result in results:
+        assert isinstance(result, Result)
+        assert (result.image is None) == (result.hands is None) == (result.error is not None)
+    np.testing.assert_array_equal(results[0].image, noise(1, 2))
+    assert [len(results[i].hands) for i in (0, 2, 5)] == [2, 1, 2]
+
+
+def test_boxes_that_cannot_be_used_are_the_error_of_their_image(estimator: HandEstimator) -> None:
+    results = list(estimator.stream([noise(0)] * 3, [[[0, 0, 9, 9]], [[9, 9, 3, 3]], None]))
+    assert [result.error is None for result in results] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("sources", "boxes"),
+    [
+        ([noise(0)] * 2, [None]),
+        ([noise(0)], [None, None]),
+        (iter([noise(0)] * 2), [None]),
+        ([noise(0)], iter([None, None])),
+        (iter([noise(0)]), iter([])),
+        ([noise(0)], 5),
+        ([noise(0)] * 3, "all"),
+    ],
+)
+def test_another_number_of_boxes_than_of_images_is_an_error(estimator: HandEstimator, sources: Any, boxes: Any) -> None:
+    with pytest.raises(InputError, match="boxes"):
+        list(estimator.stream(sources, boxes))
+
+
+def test_the_hands_know_their_image(estimator: HandEstimator) -> None:
+    assert estimator(noise(0)[:40]).image_size == (SIZE, 40)
+
+
+# --- other engines and detectors
+
+
+class Diagonal:
+    """A toy engine: keypoint k lies k heatmap pixels from the left and from the top."""
+
+    def __call__(self, crops: torch.Tensor) -> tuple[np.ndarray]:
+        heatmaps = np.zeros((len(crops), 21, crops.shape[2] // 4, crops.shape[3] // 4), np.float32)
+        for k in range(heatmaps.shape[2]):
+            heatmaps[:, k, k, k] = 1
+        return (heatmaps,)
+
+
+class Left:
+    """A toy detector: the left half of every image."""
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(np.array([[0, 0, image.shape[1] / 2, image.shape[0]]]), np.array([0.75])) for image in images]
+
+
+def argmax_only(config: dict[str, Any]) -> None:
+    config["model"]["test_cfg"] = {"flip_test": False, "post_process": None}
+
+
+def test_a_new_engine_and_a_new_detector_are_a_line_in_a_table_each(
+    tiny_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        argmax_only(config)
+        config["DETECTION"] = {"type": "Left", "config_file": "none", "model_path": "none"}
+
+    monkeypatch.setitem(ENGINES, "diagonal", lambda network, device, fold: Diagonal())
+    monkeypatch.setitem(DETECTORS, "Left", lambda model_dir, settings, score_threshold, engine: Left())
+    ours = HandEstimator.from_pretrained(tiny_dir(edit=edit), "cpu", engine="diagonal")
+    hands = ours(np.zeros((80, 160, 3), np.uint8))
+    assert hands.boxes.tolist() == [[0, 0, 80, 80]]
+    assert hands.scores.tolist() == [0.75]
+    expected = [[-10, -10], [-3.75, -3.75], [2.5, 2.5]]  # the crop is 100 px wide, its heatmap 16
+    np.testing.assert_allclose(hands.keypoints[0, :3, :2], expected)
+
+
+def test_an_engine_and_a_detector_object_can_be_put_in(tiny_dir: Callable[..., Path]) -> None:
+    settings = ModelSettings.parse(read_configuration(tiny_dir(edit=argmax_only)))
+    assert HandEstimator(Diagonal(), settings, Left())(noise(0)).boxes.tolist() == [[0, 0, SIZE / 2, SIZE]]
+
+
+def test_unknown_engines_and_detectors_are_named(tiny_dir: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=r"'abacus'.*eager"):
+        HandEstimator.from_pretrained(tiny_dir(), "cpu", engine="abacus")
+    with pytest.raises(InputError, match="detector must be callable"):
+        HandEstimator.from_pretrained(tiny_dir(), "cpu", detector="yolo")
+
+    def yolo(config: dict[str, Any]) -> None:
+        config["DETECTION"] = {"type": "YOLO", "config_file": "a", "model_path": "b"}
+
+    with pytest.raises(ConfigError, match=r"DETECTION\.type 'YOLO'.*DetectionPredictor.*detector="):
+        HandEstimator.from_pretrained(tiny_dir(edit=yolo), "cpu")
