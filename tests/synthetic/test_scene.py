@@ -191,17 +191,25 @@ def test_a_hand_behind_its_own_arm_is_not_annotated(monkeypatch):
     assert len(free.boxes) == 8 and len(covered.boxes) <= 4
 
 
-def test_what_is_right_before_the_lens_is_not_drawn(photo, monkeypatch):
-    """An arm toward the camera, as from a first-person view: it does not fill the image."""
+def test_what_is_right_before_the_lens_is_not_drawn(monkeypatch):
+    """Arms toward the camera, as seen by their owner: nothing nearer than six centimetres is drawn."""
+    nearest = []
 
     def toward_camera(rng, count, variety):
         hands = sample_hands(rng, count, variety)
-        return replace(hands, elbow=torch.tensor([[0.0, 60.0, -250.0]]).repeat(count, 1))
+        return replace(hands, elbow=torch.tensor([[0.0, 60.0, -600.0]]).repeat(count, 1))
 
+    def noted(center, radius_px, depth, radius, *more):
+        nearest.append((depth - radius).min())
+        return original(center, radius_px, depth, radius, *more)
+
+    original = scene.splat
     monkeypatch.setattr(scene, "sample_hands", toward_camera)
-    with torch.no_grad():
-        rendered = [render_batch(Rng(seed), [1], (64, 64), EASY) for seed in range(6)]
-    assert all(result.images.isfinite().all() for result in rendered)
+    monkeypatch.setattr(scene, "splat", noted)
+    for seed in range(8):
+        with torch.no_grad():
+            assert render_batch(Rng(seed), [1], (48, 48), EASY).images.isfinite().all()
+    assert 60 <= min(nearest) < 80
 
 
 def test_joints_outside_the_image_have_state_zero():

@@ -1,6 +1,7 @@
 """A seed gives the same images in every version, so that trainings and measurements can be repeated.
 
-seeds.npz holds what the renderer made: the means of blocks of 8 x 8 pixels, keypoints and boxes. After a change that is
+seeds.npz holds what the renderer made: the means of blocks of 8 x 8 pixels, keypoints, boxes and the mean angles of
+each pose. After a change that is
 meant to alter images, `python tests/synthetic/test_seeds.py` records them anew.
 """
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from modelscope_handkp.synthetic import HARD, Level, Rng, render_batch, render_crops, to_bgr
+from modelscope_handkp.synthetic.poses import sample_angles
 
 FILE = Path(__file__).with_name("seeds.npz")
 FULL = replace(HARD, name="full", held=1.0, occlusion=0.6)
@@ -34,6 +36,13 @@ def rendered(name: str) -> Iterator[tuple[str, np.ndarray]]:
         yield f"{name}_{kind}_boxes", result.boxes.numpy()
 
 
+def pose_angles() -> np.ndarray:
+    """Mean flexion of the fingers and angles of the thumb, degrees, of each pose: (poses, 16)."""
+    angles, pose = sample_angles(Rng(13), 4000, 0.0)
+    columns = torch.cat([angles.flex.flatten(1), angles.thumb], 1)
+    return torch.stack([columns[pose == index].mean(0) for index in pose.unique()]).numpy()
+
+
 @pytest.mark.parametrize("name", LEVELS)
 def test_seeds_give_the_images_that_they_gave(name: str) -> None:
     """To half a grey level of a block: processors round differently."""
@@ -43,5 +52,11 @@ def test_seeds_give_the_images_that_they_gave(name: str) -> None:
             np.testing.assert_allclose(values, recorded[what], atol=0.5 if "blocks" in what else 0.02, err_msg=what)
 
 
+def test_poses_have_the_angles_that_they_had() -> None:
+    with np.load(FILE) as recorded:
+        np.testing.assert_allclose(pose_angles(), recorded["pose_angles"], atol=0.02)
+
+
 if __name__ == "__main__":
-    np.savez_compressed(FILE, **{what: values for name in LEVELS for what, values in rendered(name)})
+    images = {what: values for name in LEVELS for what, values in rendered(name)}
+    np.savez_compressed(FILE, pose_angles=pose_angles(), **images)
