@@ -94,17 +94,13 @@ class ModelDirectory(CheckpointProcessor):
         _save(Path(output_dir) / MODEL_WEIGHTS, {"meta": where, "state_dict": state})
         _save(Path(checkpoint_path_prefix + CHECKPOINT_SUFFIX), content)
 
-    def remove_checkpoints(self, trainer: Any, checkpoint_path_prefix: str) -> None:
-        """Delete a checkpoint."""
-        Path(checkpoint_path_prefix + CHECKPOINT_SUFFIX).unlink(missing_ok=True)
-
 
 def _is_weights(entry: Path) -> bool:
     return entry.is_file() and any(entry.match(pattern) for pattern in WEIGHT_PATTERNS)
 
 
 def _holds(folder: Path, inner: Path) -> bool:
-    return folder.resolve() == inner.resolve() or folder.resolve() in inner.resolve().parents
+    return folder.resolve() in (inner.resolve(), *inner.resolve().parents)
 
 
 class _SavesExactState:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from modelscope.trainers.hooks.hook import Hook
 from small import BACKGROUND, assert_equal_weights, weights
 
 from modelscope_handkp.errors import ConfigError, DatasetError, InputError
@@ -51,6 +52,22 @@ def test_a_batch_is_evaluated_without_gradients_and_in_evaluation_mode(evaluator
     handle.remove()
     assert set(seen) == {(False, False)}
     assert [len(outputs["keypoints"]) for outputs in batches] == [4, 2]  # six samples in batches of four
+
+
+def test_hooks_learn_of_an_evaluation(build: Build) -> None:
+    class Listener(Hook):
+        def __init__(self) -> None:
+            self.stages: list[str] = []
+
+        def before_val(self, trainer: Any) -> None:
+            self.stages.append("before")
+
+        def after_val(self, trainer: Any) -> None:
+            self.stages.append("after")
+
+    listener = Listener()
+    build(train_dataset=None, callbacks=[listener]).evaluate()
+    assert listener.stages == ["before", "after"]
 
 
 def test_predictions_are_written_as_coco_results(evaluator: Any, tmp_path: Path) -> None:

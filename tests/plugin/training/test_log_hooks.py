@@ -108,6 +108,15 @@ def test_tensorboard_numbers_and_images(build: Build, tmp_path: Path) -> None:
     assert tuple(shown[0, 0]) == BACKGROUND
 
 
+def test_tensorboard_shows_the_last_iterations_of_an_epoch(build: Build, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    build({"train.hooks": [{"type": "TensorboardHook", "interval": 10}], "train.max_epochs": 1}).train()
+    events = EventAccumulator(str(tmp_path / "work" / "tensorboard_output")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [2]
+
+
 def test_without_tensorboard_a_warning_and_no_files(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

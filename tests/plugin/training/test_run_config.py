@@ -39,8 +39,8 @@ def test_the_work_dir_is_the_callers_else_the_configurations_else_one_of_its_own
     assert prepare_config(named, "mine", {}).train.work_dir == "mine"
     assert (tmp_path / "mine").is_dir() and not (tmp_path / "named").exists()
     assert prepare_config(config(work_dir=str(tmp_path / "named")), None, {}).train.work_dir == str(tmp_path / "named")
-    option = {"train.work_dir": str(tmp_path / "option")}
-    assert prepare_config(config(), None, option).train.work_dir == str(tmp_path / "option")
+    option = {"train.work_dir": str(tmp_path / "deep" / "option")}
+    assert prepare_config(config(), None, option).train.work_dir == str(tmp_path / "deep" / "option")
     assert prepare_config(config(), None, {}).train.work_dir == "work_dir"
     assert not list((tmp_path / "work_dir").iterdir())
 
