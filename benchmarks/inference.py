@@ -1,20 +1,20 @@
 """Speed and memory of inference, as ratios within one run.
 
-    python benchmarks/inference.py [--model DIR] [--rounds 7] [--batch-size 8] [--pictures 500]
+    python benchmarks/inference.py [--model DIR] [--rounds 7] [--batch-size 8] [--images 500] [--against CHECKOUT]
 
-1. Peak memory of `predict` after 50 pictures and at the end.
-2. The hosted model's network (HRNetV2-W18, 256 x 256, flip test, float32) a crop: ours against the plain eager way,
+1. The hosted model's network (HRNetV2-W18, 256 x 256, flip test, float32) a crop: ours against the plain eager way,
    one forward and one on the mirrored crop, default memory layout, batch norm not folded.
-3. One picture with 8 hands against 8 pictures with one, boxes given.
-4. One picture with one hand: `predict` in a fresh process, and a further picture for an estimator that is there.
+2. One image with 8 hands against 8 images with one, boxes given.
+3. 32 rendered images of 0 to 4 hands in one call, and one of them alone, with one hand.
+4. Images of detection at once: 1, 2, 4 and 8 through the embedded detector's network.
+5. `predict` on one image in a fresh process; its peak memory after 50 images and after `--images`.
 
-All but 2 are of the embedded model, or of --model.
+All but 1 are of the embedded model, or of --model. With --against, 3 and 5 are also run from another checkout of this
+repository, in turn with this one, and the ratio is printed.
 """
 
 import argparse
-import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,27 +22,44 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from embedded import HELD_OUT_SEED
 
-from modelscope_handkp import HandEstimator, cli
-from modelscope_handkp.arrays import Image
-from modelscope_handkp.engines.eager import Network
+from modelscope_handkp import HandEstimator
+from modelscope_handkp.detection.ssdlite import SSDLiteDetector
+from modelscope_handkp.engines import EagerEngine
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
-from modelscope_handkp.networks.topdown import build_pose
+from modelscope_handkp.model_dir.settings import ModelSettings
+from modelscope_handkp.networks.topdown import build_topdown
+from modelscope_handkp.pose.views import MultiView
 from modelscope_handkp.synthetic import render_image
 
 REPOSITORY = Path(__file__).parent.parent  # its configuration.json is that of the hosted model
 THREADS = 2
-EARLY = 50  # pictures
+FEW = 50  # images
+
+# Runs in this checkout and in another one: for each line "many" or "one" it prints the seconds that it took.
+WORKER = """
+import sys, time, cv2, torch
+from pathlib import Path
+from modelscope_handkp import HandEstimator
+torch.set_num_threads({threads})
+estimator = HandEstimator.from_pretrained({model!r}, device="cpu")
+many = [cv2.imread(str(path)) for path in sorted(Path({folder!r}).glob("*.png"))]
+for line in sys.stdin:
+    start = time.perf_counter()
+    hands = estimator(many) if line.strip() == "many" else [estimator(many[1])]
+    print(time.perf_counter() - start, sum(map(len, hands)), flush=True)
+"""
 
 
 def seconds(function: Callable[[], object]) -> float:
+    """How long one call takes."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
@@ -57,81 +74,108 @@ def in_turn(rounds: int, **functions: Callable[[], object]) -> dict[str, float]:
     return {name: statistics.median(values[1:]) for name, values in times.items()}  # the first round warms up
 
 
-def memory(model: str, pictures: int) -> None:
-    """Peak memory of this process while `predict` runs, when it has read 50 pictures and when it is done."""
-    picture = cv2.imread(str(REPOSITORY / "examples" / "hands.jpg"))
-    peaks: list[float] = []
-    load = cli.load_image
-
-    def load_image(source: str) -> Image:
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        return load(source)
-
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "in")
-        source.mkdir()
-        for index in range(pictures):
-            cv2.imwrite(str(source / f"{index:04}.jpg"), np.roll(picture, index, axis=1))
-        with mock.patch.object(cli, "load_image", load_image):
-            failed = cli.main(["predict", str(source), "--out", f"{folder}/out", "--model", model, "--device", "cpu"])
-        if failed:
-            raise SystemExit("predict failed")
-        late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        hands = sum(len(entry["hands"]) for entry in json.loads(Path(folder, "out/hands.json").read_text())["pictures"])
-    early = peaks[min(EARLY, len(peaks) - 1)]
-    print(
-        f"peak memory of predict: {early:.0f} MiB after {EARLY} pictures, {late:.0f} after {pictures} ({hands} hands)"
-    )
-
-
 def network(rounds: int, batch_size: int) -> None:
-    pose = build_pose(read_configuration(REPOSITORY)["model"]).eval()
-    ours = Network(pose)
+    """Section 1."""
+    settings = ModelSettings.parse(read_configuration(REPOSITORY))
+    plain = build_topdown(settings.network).eval()
+    ours = MultiView(EagerEngine(build_topdown(settings.network)), settings.views)
     crops = torch.rand(batch_size, 3, 256, 256, generator=torch.Generator().manual_seed(0))
 
-    def plain() -> None:
+    def one_by_one() -> None:
         with torch.no_grad():
             for crop in crops:
-                (pose(crop[None]) + pose(crop[None].flip(3)).flip(3)) / 2
+                (plain(crop[None]) + plain(crop[None].flip(3)).flip(3)) / 2
 
-    times = in_turn(rounds, plain=plain, ours=lambda: ours(crops, "heatmaps_at_test"))
+    times = in_turn(rounds, plain=one_by_one, ours=lambda: ours(crops))
     plain_ms, ours_ms = (1000 * times[name] / batch_size for name in ("plain", "ours"))
     print(f"pose network a crop: ours {ours_ms:.0f} ms, plain eager {plain_ms:.0f} ms, ratio {ours_ms / plain_ms:.2f}")
 
 
-def hands_in_a_picture(model: str, rounds: int) -> None:
+def hands_in_an_image(model: str, rounds: int) -> None:
+    """Section 2."""
     estimator = HandEstimator.from_pretrained(model, device="cpu")
-    picture = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     boxes = [[40 + 150 * i, 100 + 40 * i, 180 + 150 * i, 260 + 40 * i] for i in range(8)]
     times = in_turn(
         rounds,
-        one=lambda: estimator(picture, boxes),
-        eight=lambda: [estimator(picture, [box]) for box in boxes],
+        one=lambda: estimator(image, boxes),
+        eight=lambda: [estimator(image, [box]) for box in boxes],
     )
     one, eight = 1000 * times["one"], 1000 * times["eight"]
-    print(f"8 hands in one picture {one:.0f} ms, in 8 pictures {eight:.0f} ms, ratio {one / eight:.2f}")
+    print(f"8 hands in one image {one:.0f} ms, in 8 images {eight:.0f} ms, ratio {one / eight:.2f}")
 
 
-def one_hand(model: str, rounds: int) -> None:
-    """Seconds of `predict` on one picture with one hand."""
+def rendered(folder: str, model: str, rounds: int, checkouts: dict[str, Path]) -> None:
+    """Section 3."""
+    for index in range(32):
+        image = render_image(HELD_OUT_SEED + index, hands=index % 5, level="easy")[0]
+        cv2.imwrite(f"{folder}/{index:02}.png", image)
+    code = WORKER.format(threads=THREADS, model=model, folder=folder)
+    workers = {name: start(["-c", code], checkout) for name, checkout in checkouts.items()}
+    hands: dict[str, int] = {}
+
+    def ask(name: str, what: str) -> None:
+        worker = workers[name]
+        assert worker.stdin and worker.stdout
+        worker.stdin.write(what + "\n")
+        worker.stdin.flush()
+        hands[name + what] = int(worker.stdout.readline().split()[1])
+
+    for what, meaning in (("many", "32 rendered images in one call"), ("one", "one of them, with one hand")):
+        asked = {name: (lambda name=name, what=what: ask(name, what)) for name in workers}
+        times = in_turn(rounds, **asked)
+        shown = ", ".join(f"{name} {1000 * t:.0f} ms ({hands[name + what]} hands)" for name, t in times.items())
+        print(f"{meaning}: {shown}{ratio(times)}")
+    for worker in workers.values():
+        worker.communicate()
+
+
+def detector(rounds: int) -> None:
+    """Section 4."""
+    own = HandEstimator.from_pretrained(device="cpu").detector
+    assert isinstance(own, SSDLiteDetector)
+    inputs = {count: torch.rand(count, 3, 384, 384) for count in (1, 2, 4, 8)}
+    times = in_turn(rounds, **{str(count): (lambda x=x: own.engine(x)) for count, x in inputs.items()})
+    print("detector an image: " + ", ".join(f"{1000 * t / int(n):.0f} ms of {n}" for n, t in times.items()))
+
+
+def predict(model: str, images: int, rounds: int, checkouts: dict[str, Path]) -> None:
+    """Section 5."""
     with tempfile.TemporaryDirectory() as folder:
-        picture, box = render_image(HELD_OUT_SEED, hands=1, level="easy")[::2]
-        cv2.imwrite(f"{folder}/hand.png", picture)
-        predict = ["predict", f"{folder}/hand.png", "--model", model, "--device", "cpu", "--out", f"{folder}/out"]
-        command = [sys.executable, "-m", "modelscope_handkp", *predict]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
-        estimator = HandEstimator.from_pretrained(model, device="cpu")
-        times = in_turn(
-            rounds,
-            process=lambda: subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY, env=environment),
-            again=lambda: estimator(f"{folder}/hand.png"),
-            given=lambda: estimator(f"{folder}/hand.png", boxes=box),
-        )
-        hands = len(estimator(f"{folder}/hand.png"))
-    print(
-        f"one picture, one hand ({hands} found): predict in a fresh process {times['process']:.2f} s, "
-        f"a further picture {1000 * times['again']:.0f} ms, with its box given {1000 * times['given']:.0f} ms"
-    )
+        image = cv2.imread(str(REPOSITORY / "examples" / "hands.jpg"))
+        for name, count in (("one", 1), ("few", FEW), ("all", images)):
+            Path(folder, name).mkdir()
+            for index in range(count):
+                cv2.imwrite(f"{folder}/{name}/{index:04}.jpg", np.roll(image, index, axis=1))
+
+        def run(name: str, checkout: Path) -> float:
+            """Peak memory, MiB."""
+            options = ["--model", model, "--device", "cpu", "--out", f"{folder}/out"]
+            process = start(["-m", "modelscope_handkp", "predict", f"{folder}/{name}", *options], checkout)
+            _, status, usage = os.wait4(process.pid, 0)
+            if status:
+                raise SystemExit("predict failed")
+            return usage.ru_maxrss / 1024
+
+        fresh = {name: (lambda path=path: run("one", path)) for name, path in checkouts.items()}
+        times = in_turn(rounds, **fresh)
+        print("predict, a fresh process: " + ", ".join(f"{k} {t:.2f} s" for k, t in times.items()) + ratio(times))
+        for folder_name, count in (("few", FEW), ("all", images)):
+            peaks = {name: run(folder_name, path) for name, path in checkouts.items()}
+            shown = ", ".join(f"{name} {peak:.0f} MiB" for name, peak in peaks.items())
+            print(f"predict, peak memory over {count} images: {shown}{ratio(peaks)}")
+
+
+def start(arguments: list[str], checkout: Path) -> "subprocess.Popen[str]":
+    """Python in a checkout."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "PYTHONPATH": str(checkout)}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([sys.executable, *arguments], cwd=checkout, env=environment, text=True, **pipes)
+
+
+def ratio(values: dict[str, float]) -> str:
+    """This checkout against the other, if there is one."""
+    return f", ratio {values['ours'] / values['before']:.2f}" if "before" in values else ""
 
 
 def main() -> None:
@@ -139,14 +183,20 @@ def main() -> None:
     parser.add_argument("--model", default=str(EMBEDDED_MODEL_DIR), help="model directory (default: the embedded one)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--pictures", type=int, default=500)
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--against", type=Path, help="another checkout of this repository")
     arguments = parser.parse_args()
     torch.set_num_threads(THREADS)
     print(f"torch {torch.__version__}, {THREADS} threads")
-    memory(arguments.model, arguments.pictures)  # first, since a peak stays
+    checkouts = {"ours": REPOSITORY.resolve()}
+    if arguments.against:
+        checkouts["before"] = arguments.against.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        rendered(folder, arguments.model, arguments.rounds, checkouts)
+    predict(arguments.model, arguments.images, min(arguments.rounds, 3), checkouts)
     network(arguments.rounds, arguments.batch_size)
-    hands_in_a_picture(arguments.model, arguments.rounds)
-    one_hand(arguments.model, arguments.rounds)
+    hands_in_an_image(arguments.model, arguments.rounds)
+    detector(arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from .exit_codes import INTERRUPTED, REFUSED
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 when a picture failed, 2 when nothing could begin, 130 on Ctrl-C."""
+    """Run one command; returns the exit code: 0, 1 when an image failed, 2 when nothing could begin, 130 on Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     arguments = _parser().parse_args(argv)
     try:

@@ -44,7 +44,7 @@ class SSDLiteDetector:
         score_threshold: float,
     ) -> None:
         self.score_threshold = score_threshold
-        self._engine, self._anchors, self._settings = engine, anchors, settings
+        self.engine, self._anchors, self._settings = engine, anchors, settings
         # A channel of the image is RGB in settings and BGR in memory.
         self._mean, self._std = (np.array(values[::-1], np.float32) for values in (settings.mean, settings.std))
 
@@ -92,7 +92,7 @@ class SSDLiteDetector:
         found: list[list[Detection]] = [[] for _ in images]
         for size, anchors in self._anchors.items():
             inputs = torch.from_numpy(np.stack([self.preprocess(image, size) for image in images]))
-            outputs = [torch.as_tensor(output).cpu() for output in self._engine(inputs)]
+            outputs = [torch.as_tensor(output).cpu() for output in self.engine(inputs)]
             logits, deltas = outputs[: len(anchors)], outputs[len(anchors) :]
             for index, image in enumerate(images):
                 height, width = image.shape[:2]

@@ -12,4 +12,6 @@ class Engine(Protocol):
     or numpy's: the network's outputs in their order, however they are nested. Threads may share one.
     """
 
-    def __call__(self, images: Tensor, /) -> tuple[Any, ...]: ...
+    def __call__(self, images: Tensor, /) -> tuple[Any, ...]:
+        """Images (N, 3, H, W) float32 -> the network's outputs, float32."""
+        ...

@@ -1,4 +1,4 @@
-"""Picture <-> crop: one 2x3 matrix, how it is made, turned round and applied."""
+"""Image <-> crop: one 2x3 matrix, how it is made, inverted and applied."""
 
 import cv2
 import numpy as np
@@ -8,14 +8,14 @@ from .boxes import PIXEL_STD
 
 
 def crop_matrix(center: ArrayLike, scale: ArrayLike, rotation: float, size: ArrayLike) -> NDArray[np.float64]:
-    """The affine map that takes picture pixels to crop pixels.
+    """The affine map that takes image pixels to crop pixels.
 
     Three points fix it, as in the network's training (Xiao et al. 2018, "Simple Baselines"): the centre, a point half
     the crop's width above it, and the one that makes a right angle. The width alone sets the zoom; the height follows
     from the crop's aspect ratio.
 
     Args:
-        center: (2,) picture pixels. scale: (2,) units of `PIXEL_STD` pixels.
+        center: (2,) image pixels. scale: (2,) units of `PIXEL_STD` pixels.
         rotation: degrees. size: (2,) width, height of the crop in pixels.
     Returns:
         (2, 3) float64.
@@ -30,7 +30,7 @@ def crop_matrix(center: ArrayLike, scale: ArrayLike, rotation: float, size: Arra
 
 
 def _right_angle(corner: NDArray[np.float64], arm: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(3, 2): the corner, the end of its arm, and the end turned by a quarter around that end."""
+    """(3, 2): the corner, the end of its arm, and that end's neighbour at a right angle."""
     end, quarter = corner + arm, np.array([arm[1], -arm[0]])
     return np.array([corner, end, end + quarter], np.float32)
 

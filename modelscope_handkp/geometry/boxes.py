@@ -12,7 +12,7 @@ from ..arrays import Array
 from ..errors import InputError
 
 PIXEL_STD = 200.0  # pixels in one unit of scale, since the MPII data set
-MAX_COORDINATE = 1e6  # of a box, pixels; far outside any picture that is read
+MAX_COORDINATE = 1e6  # of a box, pixels; far outside any image that is read
 BOX_PADDING = 1.25  # the crop is this much larger than the box
 
 
@@ -20,7 +20,7 @@ def as_boxes(boxes: ArrayLike) -> Array:
     """Check xyxy boxes that come from a caller.
 
     Args:
-        boxes: (N, 4), or (4,) for one box; picture pixels, anywhere, also outside the picture.
+        boxes: (N, 4), or (4,) for one box; image pixels, anywhere, also outside the image.
     Returns:
         (N, 4) float32, a copy.
     Raises:
@@ -64,11 +64,11 @@ def box_to_center_scale(
     """The crop that a top-down network sees of a box.
 
     Args:
-        box_xywh: (4,) x, y, width, height in picture pixels.
+        box_xywh: (4,) x, y, width, height in image pixels.
         aspect_ratio: width / height of the network's input; the shorter side grows to it.
         padding: how much larger the crop is than the box.
     Returns:
-        center (2,) in picture pixels, scale (2,) in units of `PIXEL_STD` pixels; float32.
+        center (2,) in image pixels, scale (2,) in units of `PIXEL_STD` pixels; float32.
     """
     x, y, width, height = (float(value) for value in np.asarray(box_xywh))
     center = np.array([x + width * 0.5, y + height * 0.5], np.float32)
@@ -81,7 +81,7 @@ def box_to_center_scale(
 
 
 def clip_boxes(boxes: ArrayLike, width: float, height: float) -> Array:
-    """(N, 4) xyxy clipped to a picture of ``width`` x ``height`` pixels, float32."""
+    """(N, 4) xyxy clipped to an image of ``width`` x ``height`` pixels, float32."""
     limit = np.array([width, height, width, height], np.float32)
     return np.clip(np.asarray(boxes, np.float32), 0.0, limit)
 

@@ -122,11 +122,13 @@ class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in
         self._storage = storage
 
     def persistent_load(self, pid: Any) -> Any:
+        """The storage of a tensor."""
         if self._storage is None:
             raise CheckpointError("its pickle has tensors where none belong.")
         return self._storage(*pid)
 
     def find_class(self, module: str, name: str) -> Any:
+        """What the pickle may call under that name."""
         if (module, name) in _FUNCTIONS:
             return _Call(_FUNCTIONS[module, name])
         if (module, name) in _VALUES:

@@ -26,6 +26,7 @@ class BasicBlock(nn.Module):
         self.downsample = _projection(in_channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, channels, H, W)."""
         out: Tensor = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         out = self.relu(out + (x if self.downsample is None else self.downsample(x)))
@@ -50,6 +51,7 @@ class Bottleneck(nn.Module):
         self.downsample = _projection(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, 4 * channels, H, W)."""
         out: Tensor = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
@@ -100,6 +102,7 @@ class HRModule(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+        """One map a branch -> one map a branch."""
         branches = [branch(x) for branch, x in zip(self.branches, inputs)]
         outputs = []
         for i, row in enumerate(self.fuse_layers):
@@ -151,6 +154,7 @@ class HRNet(nn.Module):
         self.out_channels = stages[3].out_channels if settings.multiscale_output else stages[3].out_channels[:1]
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Images (N, 3, H, W) -> the feature maps, largest first."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         features = [self.layer1(x)]

@@ -31,6 +31,7 @@ class ConvBN(nn.Module):
         self.act = nn.ReLU6(inplace=True) if act else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, cin, H, W) -> (N, cout, H / stride, W / stride)."""
         out: Tensor = self.act(self.bn(self.conv(x)))
         return out
 
@@ -47,6 +48,7 @@ class InvertedResidual(nn.Module):
         self.linear_conv = ConvBN(wide, cout, 1, act=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, cin, H, W) -> (N, cout, H / stride, W / stride)."""
         out: Tensor = self.linear_conv(self.depthwise_conv(self.expand_conv(x)))
         return x + out if self.shortcut else out
 
@@ -60,6 +62,7 @@ class DepthwiseSeparable(nn.Module):
         self.pointwise_conv = ConvBN(cin, cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, cin, H, W) -> (N, cout, h, w)."""
         out: Tensor = self.pointwise_conv(self.depthwise_conv(x))
         return out
 
@@ -82,6 +85,7 @@ class MobileNetV2(nn.Module):
         self.layers = (*layers, "conv2")
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Images (N, 3, H, W) -> the maps of ``out_indices``."""
         x, outputs = self.conv1(x), []
         for index, name in enumerate(self.layers):
             x = getattr(self, name)(x)
@@ -104,6 +108,7 @@ class SSDNeck(nn.Module):
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """The backbone's maps -> those and the added ones."""
         outputs = list(features)
         for layer in self.extra_layers:
             outputs.append(layer(outputs[-1]))
@@ -119,6 +124,7 @@ class SSDHead(nn.Module):
         self.reg_convs = nn.ModuleList(_predictor(c, count * 4) for c, count in zip(channels, anchors))
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """The neck's maps -> logits and deltas of each."""
         logits = [conv(x) for conv, x in zip(self.cls_convs, features)]
         return logits, [conv(x) for conv, x in zip(self.reg_convs, features)]
 
@@ -143,6 +149,7 @@ class SSDLite(nn.Module):
         self._anchors = {size: self._level_anchors(settings.levels, size) for size in self.input_sizes}
 
     def forward(self, img: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Images (N, 3, S, S) -> logits and deltas of each level."""
         logits, deltas = self.bbox_head(self.neck(self.backbone(img)))
         return logits, deltas
 

@@ -42,6 +42,7 @@ class HeatmapHead(nn.Module):
         self.final_layer: nn.Module = nn.Sequential(*layers, final) if layers else final
 
     def forward(self, features: list[Tensor]) -> Tensor:
+        """The backbone's maps -> heatmaps (N, 21, H, W)."""
         chosen = [features[i] for i in self.in_index]
         size = chosen[0].shape[2:]
         resized = [chosen[0]] + [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in chosen[1:]]
@@ -58,6 +59,7 @@ class TopDown(nn.Module):
         self.keypoint_head = keypoint_head
 
     def forward(self, img: Tensor) -> Tensor:
+        """Crops (N, 3, H, W) -> heatmaps (N, 21, H / 4, W / 4)."""
         heatmaps: Tensor = self.keypoint_head(self.backbone(img))
         return heatmaps
 

@@ -98,12 +98,12 @@ class HeatmapCodec:
         return target, weight
 
     def decode(self, heatmaps: ArrayLike, center: ArrayLike, scale: ArrayLike) -> Array:
-        """Heatmaps of crops -> keypoints in the picture.
+        """Heatmaps of crops -> keypoints in the image.
 
         Args:
-            heatmaps: (N, K, H, W). center: (N, 2) picture pixels. scale: (N, 2) units of `PIXEL_STD` pixels.
+            heatmaps: (N, K, H, W). center: (N, 2) image pixels. scale: (N, 2) units of `PIXEL_STD` pixels.
         Returns:
-            (N, K, 3): x, y in picture pixels and the heatmap's maximum as score.
+            (N, K, 3): x, y in image pixels and the heatmap's maximum as score.
         """
         heatmaps = np.asarray(heatmaps, np.float32)
         count, joints, height, width = heatmaps.shape

@@ -1,7 +1,7 @@
 """The transforms that configurations name: EasyCV's dict in, a new dict out, the caller's left alone.
 
-Keys: ``img`` (H, W, 3) RGB picture, later the crop, later a (3, H, W) float tensor; ``center`` (2,) picture pixels;
-``scale`` (2,) units of 200 pixels; ``rotation`` degrees; ``joints_3d``, ``joints_3d_visible`` (21, 3), picture pixels,
+Keys: ``img`` (H, W, 3) RGB image, later the crop, later a (3, H, W) float tensor; ``center`` (2,) image pixels;
+``scale`` (2,) units of 200 pixels; ``rotation`` degrees; ``joints_3d``, ``joints_3d_visible`` (21, 3), image pixels,
 after `TopDownAffine` crop pixels; ``ann_info`` with ``image_size``, ``heatmap_size`` (width, height), ``flip_pairs``.
 Training adds ``target`` (21, h, w) and ``target_weight`` (21, 1).
 
@@ -34,6 +34,7 @@ class Transform:
     needs: tuple[str, ...] = ()
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """A new sample; without ``rng`` the random transforms draw anew each time."""
         missing = [key for key in self.needs if key not in sample]
         if missing:
             raise InputError(f"{type(self).__name__} needs {missing} in the sample; it has {sorted(sample)}.")
@@ -54,6 +55,7 @@ class TopDownAffine(Transform):
             raise ConfigError("TopDownAffine(use_udp=True) is not supported; the hosted model is trained without.")
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``img`` and, where there are joints, ``joints_3d``."""
         size = tuple(int(side) for side in sample["ann_info"]["image_size"])
         matrix = crop_matrix(sample["center"], sample["scale"], sample.get("rotation", 0), size)
         changed: Sample = {"img": cv2.warpAffine(sample["img"], matrix, size, flags=cv2.INTER_LINEAR)}
@@ -71,6 +73,7 @@ class MMToTensor(Transform):
     needs = ("img",)
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``img``."""
         img = np.ascontiguousarray(sample["img"].transpose(2, 0, 1))
         return {"img": torch.from_numpy(img).float().div_(255)}
 
@@ -87,6 +90,7 @@ class NormalizeTensor(Transform):
         self.std = torch.tensor(std, dtype=torch.float32)[:, None, None]
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``img``."""
         return {"img": (sample["img"] - self.mean) / self.std}
 
 
@@ -97,6 +101,7 @@ class PoseCollect(Transform):
         self.keys, self.meta_keys, self.meta_name = keys, meta_keys, meta_name
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """A new sample with the chosen keys alone."""
         known = {**sample, **sample.get("ann_info", {})}
         meta = self._pick(known, self.meta_keys)
         if "bbox_id" in sample:
@@ -113,7 +118,7 @@ class PoseCollect(Transform):
 
 
 class TopDownRandomFlip(Transform):
-    """Mirror picture, joints and centre with probability ``flip_prob``."""
+    """Mirror image, joints and centre with probability ``flip_prob``."""
 
     needs = ("img", "joints_3d", "joints_3d_visible", "center", "ann_info")
 
@@ -121,6 +126,7 @@ class TopDownRandomFlip(Transform):
         self.flip_prob = flip_prob
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``flipped`` and, if so, ``img``, ``joints_3d``, ``joints_3d_visible`` and ``center``."""
         if rng.random() > self.flip_prob:
             return {"flipped": False}
         img, visible = sample["img"][:, ::-1], np.array(sample["joints_3d_visible"], np.float32)
@@ -134,7 +140,7 @@ class TopDownRandomFlip(Transform):
 
 
 class TopDownGetRandomScaleRotation(Transform):
-    """Zoom by a normal around 1, cut at +-``scale_factor``; turn by a normal cut at +-2 ``rot_factor`` degrees."""
+    """Zoom by a normal around 1, cut at +-``scale_factor``; rotate by a normal cut at +-2 ``rot_factor`` degrees."""
 
     needs = ("scale",)
 
@@ -142,10 +148,11 @@ class TopDownGetRandomScaleRotation(Transform):
         self.rot_factor, self.scale_factor, self.rot_prob = rot_factor, scale_factor, rot_prob
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``scale`` and ``rotation``."""
         zoom = np.clip(1 + rng.normal() * self.scale_factor, 1 - self.scale_factor, 1 + self.scale_factor)
-        turn = np.clip(rng.normal() * self.rot_factor, -2 * self.rot_factor, 2 * self.rot_factor)
-        turned = rng.random() <= self.rot_prob
-        return {"scale": sample["scale"] * np.float32(zoom), "rotation": float(turn) if turned else 0.0}
+        degrees = np.clip(rng.normal() * self.rot_factor, -2 * self.rot_factor, 2 * self.rot_factor)
+        rotates = rng.random() <= self.rot_prob
+        return {"scale": sample["scale"] * np.float32(zoom), "rotation": float(degrees) if rotates else 0.0}
 
 
 class TopDownRandomShiftBboxCenter(Transform):
@@ -157,6 +164,7 @@ class TopDownRandomShiftBboxCenter(Transform):
         self.prob = prob
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``center``, or nothing."""
         if rng.random() >= self.prob:
             return {}
         shift = rng.uniform(-SHIFT_REACH, SHIFT_REACH, 2) * np.asarray(sample["bbox"])[2:4]
@@ -174,6 +182,7 @@ class TopDownGenerateTarget(Transform):
         self.sigma, self.unbiased = sigma, unbiased_encoding
 
     def change(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Sets ``target`` and ``target_weight``."""
         info = sample["ann_info"]
         sizes = (tuple(int(side) for side in info[key]) for key in ("image_size", "heatmap_size"))
         target, weight = _codec(*sizes, self.sigma, self.unbiased).encode(
@@ -207,6 +216,7 @@ class Chain:
         self.steps = steps
 
     def __call__(self, sample: Sample, rng: np.random.Generator | None = None) -> Sample:
+        """The sample after the last transform."""
         for step in self.steps:
             sample = step(sample, rng)
         return sample
