@@ -288,3 +288,14 @@ def test_the_forearm_is_skin_without_a_palms_colour(photo):
     hand = image.sum(0) > 0.3
     rows = torch.arange(160)[:, None]
     assert red[hand & (rows < wrist - 20)].median() > 1.25 * red[hand & (rows > wrist + 12)].median()
+
+
+def test_the_shadow_on_the_wall_is_in_the_image(monkeypatch):
+    """Of the same scenes with shadows and without, some differ, and only by getting darker."""
+    with torch.no_grad():
+        shaded = render_batch(Rng(0), [1] * 12, (48, 48), replace(EASY, light=0.0)).images
+        monkeypatch.setattr(scene, "cast_on_wall", lambda rng, scenery, cover, light: (rng.chance(0.4, 12),
+                            rng.uniform(0.02, 0.35, 12, 1), scenery)[-1])  # fmt: skip
+        plain = render_batch(Rng(0), [1] * 12, (48, 48), replace(EASY, light=0.0)).images
+    darker = (plain - shaded).mean(1)
+    assert darker.min() > -1e-5 and 0.2 < (darker.amax((1, 2)) > 0.02).float().mean() < 0.8
