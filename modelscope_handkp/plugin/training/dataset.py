@@ -117,5 +117,4 @@ def open_dataset(source: str, split: str, config: Mapping[str, Any]) -> HandCoco
         folder = next(
             iter(MsDataset.load(name, namespace=namespace, split=split).config_kwargs["split_config"].values())
         )
-    given = {key: value for key, value in config.items() if key != "type"}
-    return HandCocoWholeBodyDataset(**given, split_config={split: folder})
+    return HandCocoWholeBodyDataset(**{**config, "split_config": {split: folder}})
