@@ -42,6 +42,8 @@ def test_by_iteration_and_warm_ups() -> None:
     assert by_iteration.rate(1.0, 0, 5, 2, 5) == pytest.approx(0.5)
     constant = Schedule.from_config({"policy": "fixed", "warmup": "constant", "warmup_iters": 2, "warmup_ratio": 0.3})
     assert [constant.rate(1.0, 0, i, 1, 9) for i in range(3)] == [0.3, 0.3, 1.0]
+    without_length = Schedule.from_config({"policy": "fixed", "warmup": "linear"})
+    assert without_length.rate(1.0, 0, 0, 1, 9) == 1.0
     growing = Schedule.from_config(
         {"policy": "fixed", "warmup": "exp", "warmup_iters": 1, "warmup_ratio": 0.25, "warmup_by_epoch": True}
     )
