@@ -88,8 +88,8 @@ class HandEstimator:
         Args:
             model_dir: a folder, a hub id (fetched through ModelScope), or None for the embedded model.
             device: None takes a GPU where there is one.
-            score_threshold: the least score of the model's own detector, and the last word on it; a low one offers more
-                boxes, of which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
+            score_threshold: the least score of a detected box, and the last word on it; a low one offers more boxes, of
+                which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
             detector: in place of the model's own, as in `HandEstimator`.
             engine: a name in `engines.ENGINES`: what runs the networks.
             batch_size, hand_threshold, keypoint_threshold: as in `HandEstimator`.
@@ -99,8 +99,7 @@ class HandEstimator:
         folder = find_model_dir(model_dir)
         settings = ModelSettings.parse(read_configuration(folder))
         build = functools.partial(build_engine, engine, device=pick_device(device))
-        if detector is None:
-            detector = build_detector(folder, settings.detection, score_threshold, build)
+        detector = build_detector(folder, settings.detection, score_threshold, build, detector)
         network = load_topdown(folder, settings.network)
         return cls(build(network), settings, detector, batch_size, hand_threshold, keypoint_threshold)
 
@@ -147,7 +146,7 @@ class HandEstimator:
         while queue:
             looks = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
             for look, keypoints in zip(looks, self._keypoints(looks)):
-                queue.extend(look.image.take(look, keypoints, second_look=self._refines(look.image)))
+                queue.extend(look.image.take(look, keypoints))
         return group
 
     def _detect(self, images: list[QueuedImage]) -> Iterator[Look]:
@@ -156,10 +155,10 @@ class HandEstimator:
         found = iter(self.detector.detect(searched) if self.detector and searched else ())
         for image in images:
             if image.given is None and self.detector:
-                yield from image.look_at(*checked_detection(next(found, None)))
-            else:
+                yield from image.look_at(*checked_detection(next(found, None)), refine=self.hand_threshold is not None)
+            else:  # a given box is kept as it is
                 boxes = np.array([[0, 0, *image.size]]) if image.given is None else image.given
-                yield from image.look_at(boxes, np.ones(len(boxes), np.float32))
+                yield from image.look_at(boxes, np.ones(len(boxes), np.float32), refine=False)
 
     def _keypoints(self, looks: list[Look]) -> Array:
         """(N, 21, 3): x, y in image pixels and score."""
@@ -173,17 +172,13 @@ class HandEstimator:
         with torch.inference_mode():
             return self._engine(torch.stack([crop.input for crop in crops]))[0]
 
-    def _refines(self, image: QueuedImage) -> bool:
-        """Detected boxes may be moved and dropped; those that were given are kept as they are."""
-        return self.hand_threshold is not None and self.detector is not None and image.given is None
-
     def _result(self, image: QueuedImage | Result) -> Result:
         if isinstance(image, Result):
             return image
         sure = image.scores if self.hand_threshold is None else confidence(image.keypoints, image.scores)
         boxes, threshold = clip_boxes(image.boxes, *image.size), self.keypoint_threshold
         hands = Hands(image.keypoints, boxes, image.scores, sure, image.size, keypoint_threshold=threshold)
-        if self.hand_threshold is not None and self._refines(image):
+        if image.refine and self.hand_threshold is not None:
             hands = filter_hands(hands, self.hand_threshold)
         return Result(image.source, image.image, hands)
 

@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"modelscope-handkp: {error}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
-        print("modelscope-handkp: interrupted; what was finished before is kept.", file=sys.stderr)
+        print("modelscope-handkp: interrupted.", file=sys.stderr)
         return INTERRUPTED
 
 

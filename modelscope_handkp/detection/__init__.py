@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -10,7 +11,7 @@ from ..checks import check_threshold
 from ..engines.base import Engine
 from ..errors import ConfigError
 from ..model_dir.settings import DetectionSettings
-from .base import Detector
+from .base import Detector, as_detector
 from .ssdlite import SSDLiteDetector
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ def build_detector(
     settings: DetectionSettings | None,
     score_threshold: float | None,
     engine: Callable[[nn.Module], Engine],
+    instead: Any = None,
 ) -> Detector | None:
     """The detector that a model directory's configuration names; None, and a word in the log, if it names none.
 
@@ -33,11 +35,14 @@ def build_detector(
         settings: its configuration's ``DETECTION``.
         score_threshold: the least score of a box; None: the configuration's.
         engine: network -> what runs it.
+        instead: a detector of the caller's in its place, as `as_detector` takes it.
     Raises:
-        InputError: a score_threshold that is no number from 0 to 1.
+        InputError: a score_threshold that is no number from 0 to 1, or ``instead`` is no detector.
         ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
     """
     check_threshold("score_threshold", score_threshold)
+    if instead is not None:
+        return as_detector(instead, score_threshold)
     if settings is None:
         logger.warning(
             "%s has no DETECTION: without boxes= the whole image is taken as one hand (detector= puts one in).",

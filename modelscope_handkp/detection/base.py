@@ -43,12 +43,28 @@ class CallableDetector:
         return [checked_detection(self._detect_image(image)) for image in images]
 
 
-def as_detector(detector: Any) -> Detector:
-    """A `Detector` as it is, a callable on one image wrapped.
+class ThresholdedDetector:
+    """A detector without the boxes whose score is not above ``score_threshold``."""
+
+    def __init__(self, detector: Detector, score_threshold: float) -> None:
+        self._detector, self.score_threshold = detector, score_threshold
+
+    def detect(self, images: Sequence[Image]) -> list[Detection]:
+        """As the detector's, with fewer boxes."""
+        found = map(checked_detection, self._detector.detect(images))
+        return [
+            (boxes[scores > self.score_threshold], scores[scores > self.score_threshold]) for boxes, scores in found
+        ]
+
+
+def as_detector(detector: Any, score_threshold: float | None = None) -> Detector:
+    """A `Detector` as it is, a callable on one image wrapped; with ``score_threshold`` without the boxes below it.
 
     Raises:
         InputError: neither.
     """
+    if score_threshold is not None:
+        return ThresholdedDetector(as_detector(detector), score_threshold)
     if hasattr(detector, "detect"):
         found: Detector = detector
         return found

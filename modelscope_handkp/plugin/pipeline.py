@@ -68,8 +68,7 @@ class Hand2DKeypointsPipeline(Pipeline):
         folder = Path(self.model.model_dir)
         settings = ModelSettings.parse(read_configuration(folder))
         build = functools.partial(build_engine, "compile" if compile else "eager", device=self.device)
-        if detector is None:
-            detector = build_detector(folder, settings.detection, score_threshold, build)
+        detector = build_detector(folder, settings.detection, score_threshold, build, detector)
         engine = build(self.model.release_network() if own else self.model.network, fold=own)
         self.model.eval()
         self.estimator = HandEstimator(engine, settings, detector, batch_size, hand_threshold, keypoint_threshold)

@@ -33,7 +33,7 @@ class QueuedImage:
 
     Attributes:
         source: as passed. image: (H, W, 3) uint8 BGR. given: boxes (N, 4) xyxy that the caller passed, or None.
-        boxes, scores, keypoints: (N, 4), (N,), (N, 21, 3) once `look_at` has been called.
+        boxes, scores, keypoints, refine: (N, 4), (N,), (N, 21, 3) and a flag, once `look_at` has been called.
     """
 
     def __init__(self, source: Any, image: Image, given: Array | None) -> None:
@@ -50,24 +50,28 @@ class QueuedImage:
             self._rgb = to_rgb(self.image)
         return self._rgb
 
-    def look_at(self, boxes: Array, scores: Array) -> list[Look]:
-        """The first looks: one at each box (N, 4) xyxy, which may reach beyond the image."""
-        self.boxes, self.scores = np.array(boxes, np.float32), scores
+    def look_at(self, boxes: Array, scores: Array, refine: bool) -> list[Look]:
+        """The first looks: one at each box (N, 4) xyxy, which may reach beyond the image.
+
+        Args:
+            refine: boxes may be moved to their keypoints, and dropped.
+        """
+        self.boxes, self.scores, self.refine = np.array(boxes, np.float32), scores, refine
         self.keypoints = np.zeros((len(boxes), NUM_KEYPOINTS, 3), np.float32)
         return self._queue(np.arange(len(boxes)), self.boxes)
 
-    def take(self, look: Look, keypoints: Array, second_look: bool) -> list[Look]:
+    def take(self, look: Look, keypoints: Array) -> list[Look]:
         """Keep keypoints (21, 3) and their box if they are better than those that the hand has.
 
         Returns:
-            what must be looked at again, once all first looks are in and if ``second_look`` is wanted: the surroundings
-            of keypoints that lie beside their box.
+            second looks, once all first ones are in and if boxes may be moved: at the surroundings of keypoints that
+            lie beside their box.
         """
         if self._first or mean_scores(keypoints) > mean_scores(self.keypoints[look.hand]):
             self.keypoints[look.hand], self.boxes[look.hand] = keypoints, look.box
         self._open -= 1
         looks: list[Look] = []
-        if self._open == 0 and self._first and second_look:
+        if self._open == 0 and self._first and self.refine:
             self._first = False
             looks = self._queue(*poorly_localised(self.keypoints, clip_boxes(self.boxes, *self.size), *self.size))
         if self._open == 0:

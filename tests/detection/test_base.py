@@ -27,6 +27,13 @@ def test_a_detector_is_taken_as_it_is() -> None:
     assert as_detector(own) is own
 
 
+def test_a_score_threshold_holds_for_any_detector() -> None:
+    detector = as_detector(lambda image: ([[0, 0, 1, 1], [0, 0, 2, 2], [0, 0, 3, 3]], [0.4, 0.5, 0.6]), 0.5)
+    boxes, scores = detector.detect(IMAGES)[1]
+    assert boxes.tolist() == [[0, 0, 3, 3]]
+    assert scores.tolist() == [np.float32(0.6)]
+
+
 @pytest.mark.parametrize("thing", ["yolo.onnx", 5, object()])
 def test_other_things_are_named(thing: Any) -> None:
     with pytest.raises(InputError, match="detector must be callable"):

@@ -188,7 +188,7 @@ def test_thresholds_are_the_estimators(tiny_dir: Callable[..., Path], hands: Any
     for name in ("hand_threshold", "keypoint_threshold"):
         with pytest.raises(InputError, match=f"{name}.*7"):
             with_(**{name: 7})
-    with pytest.raises(InputError, match="score_threshold.*7"):
+    with pytest.raises(InputError, match=r"score_threshold.*7"):
         pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), score_threshold=7)
 
 
