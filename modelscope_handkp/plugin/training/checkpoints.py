@@ -176,7 +176,6 @@ class ResumeHook(Hook):
     """
 
     PRIORITY = Priority.HIGH
-    _should_save = False
 
     def __init__(self, checkpoint_file: str | Path, load_all_state: bool = True) -> None:
         self.checkpoint_file, self.load_all_state = checkpoint_file, load_all_state
@@ -244,4 +243,4 @@ def restore_training_state(trainer: Any, meta: dict[str, Any]) -> None:
 
 
 def _with_state(trainer: Any) -> list[Any]:
-    return [hook for hook in trainer.hooks if getattr(hook, "_should_save", True) and hook.state_dict()]
+    return [hook for hook in trainer.hooks if hook.state_dict()]

@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import types
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,20 @@ def test_a_folder_is_opened_as_a_configuration_says(folder: Path) -> None:
     assert len(data) == 3 and data.img_prefix == f"{folder}/val2017/"
     with pytest.raises(MissingFileError, match="nothing is neither a folder nor a hub data set"):
         open_dataset("nothing", "val", narrow_config()["dataset"]["val"])
+
+
+def test_a_split_of_the_hub_is_opened_where_it_was_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modelscope.msdatasets import MsDataset
+
+    asked: list[Any] = []
+
+    def load(name: str, **options: Any) -> Any:
+        asked.append((name, options))
+        return types.SimpleNamespace(config_kwargs={"split_config": {"validation": str(folder)}})
+
+    monkeypatch.setattr(MsDataset, "load", load)
+    assert len(open_dataset("me/hands", "validation", narrow_config()["dataset"]["val"])) == 3
+    assert asked == [("hands", {"namespace": "me", "split": "validation"})]
 
 
 def test_what_cannot_be_built_is_named(folder: Path) -> None:
