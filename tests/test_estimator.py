@@ -24,6 +24,8 @@ from modelscope_handkp.errors import (
     MissingFileError,
 )
 from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
+from modelscope_handkp.model_dir.config import read_configuration
+from modelscope_handkp.model_dir.hub import find_model_dir
 from modelscope_handkp.synthetic import render_image
 
 KEYPOINT_TOLERANCE, KEYPOINT_SHARE = 0.5, 0.95  # px: an argmax may flip between equal peaks of an untrained network
@@ -139,17 +141,27 @@ def test_confidence_is_of_box_and_keypoints_or_the_box_score_without_a_threshold
     np.testing.assert_allclose(given.confidence, given.keypoints[..., 2].mean(axis=1), rtol=1e-5)  # the box score is 1
 
 
-def test_the_detectors_score_and_the_hands_confidence_have_a_threshold_each() -> None:
-    """Each has the last word on its own number: more boxes are looked at, more hands kept."""
+def test_the_detectors_score_and_the_hands_confidence_have_a_threshold_each(tiny_dir: Callable[..., Path]) -> None:
+    """Each has the last word on its own number. A tiny keypoint network behind the embedded detector."""
+    embedded = find_model_dir(None)
+
+    def edit(config: dict[str, Any]) -> None:
+        config["DETECTION"] = read_configuration(embedded)["DETECTION"]
+        config["model"]["test_cfg"]["hand_threshold"] = 0.3
+
+    directory = tiny_dir(edit=edit)
+    shutil.copytree(embedded / "detection", directory / "detection")
     image = render_image(7_300_001, hands=2, level="easy")[0]
 
-    def count(**thresholds: float) -> int:
-        return len(HandEstimator.from_pretrained(device="cpu", **thresholds)(image))
+    def hands(**thresholds: float) -> Hands:
+        return HandEstimator.from_pretrained(directory, "cpu", **thresholds)(image)
 
-    kept = count()
-    assert count(hand_threshold=0.0) > kept
-    assert count(hand_threshold=0.0, score_threshold=0.06) > count(hand_threshold=0.0)
-    assert count(score_threshold=1.0) == count(hand_threshold=1.0) == 0
+    sure, every = hands(), hands(hand_threshold=0.0)
+    assert 0 < len(sure) < len(every)
+    assert_same(sure, every[every.confidence >= 0.3])
+    more = hands(hand_threshold=0.0, score_threshold=0.06)
+    assert 0.06 < more.scores.min() < every.scores.min()
+    assert len(hands(score_threshold=1.0)) == len(hands(hand_threshold=1.0)) == 0
 
 
 def test_keypoints_above_the_keypoint_threshold_are_visible(directory: Path) -> None:
@@ -160,14 +172,15 @@ def test_keypoints_above_the_keypoint_threshold_are_visible(directory: Path) -> 
 
 
 def test_poorly_localised_boxes_are_moved_to_their_hands() -> None:
-    before, after = [], []
-    for seed in range(7_300_000, 7_300_010):
-        image, _, truth = render_image(seed, level="easy")
-        box = truth + 0.2 * (truth[0, 2:] - truth[0, :2]).max() * np.array([1, -1, 1, -1], np.float32)
-        hands = HandEstimator.from_pretrained(device="cpu", detector=lambda _, box=box: (box, [0.9]))(image)
-        before.append(iou(box, truth)[0, 0])
-        after.append(iou(hands.boxes, truth).max(initial=0))
-    assert np.mean(before) < 0.45 and np.mean(after) > np.mean(before) + 0.1
+    rendered = [render_image(seed, hands=1, level="easy", size=(320, 240)) for seed in range(7_300_001, 7_300_007)]
+    truths = [boxes for _, _, boxes in rendered]
+    off = [box + 0.2 * (box[0, 2:] - box[0, :2]).max() * np.array([1, -1, 1, -1], np.float32) for box in truths]
+    found = iter(off)
+    estimator = HandEstimator.from_pretrained(device="cpu", detector=lambda _: (next(found), [0.9]))
+    hands = estimator([image for image, _, _ in rendered])
+    before = np.mean([iou(box, truth)[0, 0] for box, truth in zip(off, truths)])
+    after = np.mean([iou(hand.boxes, truth).max(initial=0) for hand, truth in zip(hands, truths)])
+    assert before < 0.45 and after > before + 0.1
 
 
 COUNTS = [1, 0, 2, 5, 0, 0, 1, 7, 0]
