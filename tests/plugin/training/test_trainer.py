@@ -262,6 +262,22 @@ def test_configurations_that_say_nonsense(build: Build, options: dict[str, Any],
         build(options).train()
 
 
+@pytest.mark.parametrize("outputs", [{"heatmaps": 1}, 1.0])
+def test_a_model_without_a_loss_is_refused(build: Build, outputs: Any) -> None:
+    with pytest.raises(ConfigError, match="must return a dict with 'loss'"):
+        trainer = build()
+        trainer.train_step(Returning(outputs), {})
+
+
+class Returning(torch.nn.Module):
+    def __init__(self, outputs: Any) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self) -> Any:
+        return self.outputs
+
+
 def test_an_unknown_metric_is_refused_before_training(build: Build) -> None:
     with pytest.raises(ConfigError, match="PCKh"):
         build({"evaluation.metrics.evaluators": [{"type": "KeyPointEvaluator", "metric_names": ["PCKh"]}]})
