@@ -61,7 +61,9 @@ class Hand2DKeypointsPipeline(Pipeline):
             if len(model) != 1:
                 raise InputError(f"this pipeline takes one model, got a list of {len(model)}.")
             model = model[0]
-        super().__init__(model=model, device=device, auto_collate=False, **kwargs)
+        # for None ModelScope would search a preprocessor and warn three times that there is none
+        super().__init__(model=model, preprocessor=False, device=device, auto_collate=False, **kwargs)
+        self.preprocessor = None
         if not isinstance(self.model, HandPoseModel):
             raise ConfigError(f"{model} is no hand keypoint model: its model.type must be {names.MODEL!r}.")
         own = self.model is not model  # a model that the caller has is not changed

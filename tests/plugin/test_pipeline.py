@@ -1,6 +1,7 @@
 """Images through ModelScope's pipeline()."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -274,6 +275,20 @@ def test_a_configuration_without_model_is_refused(tiny_dir: Callable[..., Path])
     directory = tiny_dir(edit=lambda config: config.pop("model"))
     with pytest.raises(ConfigError, match=r"model\.type"):
         pipeline(Tasks.hand_2d_keypoints, model=str(directory))
+
+
+def test_building_a_pipeline_warns_of_nothing(
+    hosted_dir: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = str(hosted_dir())
+    logger = logging.getLogger("modelscope")
+    logger.addHandler(caplog.handler)  # ModelScope's own does not propagate
+    try:
+        pipeline(Tasks.hand_2d_keypoints, model=directory, device="cpu")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert any(directory in record.message for record in caplog.records)
 
 
 def test_a_preprocessor_is_refused(tiny_dir: Callable[..., Path]) -> None:
