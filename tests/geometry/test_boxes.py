@@ -73,6 +73,25 @@ def test_one_box_and_a_copy() -> None:
     assert as_boxes([1, 2, 3, 4]).tolist() == [[1, 2, 3, 4]]
 
 
+def test_iou_of_oblong_boxes_away_from_the_corner() -> None:
+    """200 px in common of 400 and 800."""
+    one, other = [100, 20, 140, 30], [120, 20, 160, 40]
+    np.testing.assert_allclose(iou([one], [other]), [[0.2]], rtol=1e-6)
+    np.testing.assert_allclose(iou([other], [one]), [[0.2]], rtol=1e-6)
+    np.testing.assert_allclose(iou([one, other], one), [[1], [0.2]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("threshold", "kept"), [(0.19, [0]), (0.21, [0, 1])])
+def test_nms_drops_what_overlaps_more(threshold: float, kept: list[int]) -> None:
+    assert nms([[100, 20, 140, 30], [120, 20, 160, 40]], [0.9, 0.8], threshold).tolist() == kept
+
+
+def test_boxes_may_reach_a_million_pixels_beyond_the_image() -> None:
+    assert as_boxes([-1e6, -5, 1e6, 5]).tolist() == [[-1e6, -5, 1e6, 5]]
+    with pytest.raises(InputError, match="box 0 reaches beyond 1e"):
+        as_boxes([-1.001e6, -5, 1e6, 5])
+
+
 @pytest.mark.parametrize(
     ("boxes", "named"),
     [
@@ -82,6 +101,8 @@ def test_one_box_and_a_copy() -> None:
         ([[0, 0, 1e30, 1]], "box 0 reaches"),
         ([[10, 0, 5, 5]], r"box 0 is empty or reversed: \[10"),
         ([[0, 0, 0, 5]], "empty or reversed"),
+        ([[0, 5, 5, 5]], "empty or reversed"),
+        ([[0, 6, 5, 5]], "empty or reversed"),
         ([[0, 0, 1]], r"\(1, 3\)"),
         (np.zeros((1, 2, 4)), r"\(1, 2, 4\)"),
         (5, r"\(\)"),

@@ -108,6 +108,91 @@ def test_peaks_at_the_border_stay_where_they_are(temperature: float | None) -> N
     np.testing.assert_allclose(decoded[0, :, :2], [[0, 0], [63, 63], [30, 1], [62, 30]], atol=1e-5)
 
 
+def test_targets_are_biased_unless_said_otherwise() -> None:
+    """A keypoint between pixels has its peak of 1 on the nearest one."""
+    target, _ = HeatmapCodec().encode([[101.0, 98.0]], [[1]])  # heatmap pixels 25.25, 24.5
+    assert target[0, 25, 25] == 1
+    assert HeatmapCodec(unbiased=True).encode([[101.0, 98.0]], [[1]])[0].max() < 1
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+@pytest.mark.parametrize(
+    ("place", "seen"), [(-12.0, False), (-9.9, True), (72.4, True), (73.0, False), (30.0, True), (-40, False)]
+)
+def test_a_keypoint_counts_while_its_blob_reaches_the_heatmap(place: float, seen: bool, unbiased: bool) -> None:
+    """Heatmap pixels; a blob reaches 9 of them, and EasyCV counts one more at the upper end."""
+    codec = HeatmapCodec(unbiased=unbiased)
+    for joint in ([place, 30], [30, place]):
+        assert codec.encode(np.array([joint]) * 4, [[1]])[1].tolist() == [[float(seen)]]
+
+
+def test_an_exact_blob_counts_by_its_exact_place() -> None:
+    assert HeatmapCodec(unbiased=True).encode([[-42.0, 120.0]], [[1]])[1].tolist() == [[0]]  # heatmap pixel -10.5
+    assert HeatmapCodec(unbiased=False).encode([[-42.0, 120.0]], [[1]])[1].tolist() == [[1]]  # pixel -10
+
+
+def test_a_half_seen_keypoint_has_a_weight_but_no_blob() -> None:
+    """Data sets give fractions; EasyCV draws from above a half."""
+    target, weight = HeatmapCodec().encode([[100, 100]] * 3, [[0.4], [0.5], [0.6]])
+    assert weight.ravel().tolist() == [np.float32(0.4), 0.5, np.float32(0.6)]
+    assert target.any(axis=(1, 2)).tolist() == [False, False, True]
+
+
+CORNER = ([[16, 16]], [[0.16, 0.16]])  # a crop of 32 pixels at the image's corner, as large as its heatmap
+
+
+def test_dark_takes_nothing_for_ten_to_the_minus_ten() -> None:
+    """As EasyCV: two pixels before the peak the blur is 0, of which there is no logarithm.
+
+    OpenCV blurs by 1/4, 1/2, 1/4 to 0, 0.4, 1, 0.8, 0.2 of the maximum: the step is ln(2) / 2 by -ln(0.2e-10) / 4, and
+    by -ln(0.2e-7) / 4 where the maximum is a thousandth.
+    """
+    heatmaps = np.zeros((1, 1, 32, 32), np.float32)
+    heatmaps[0, 0, 16, 16:18] = 1, 0.5
+    points = [HeatmapCodec(kernel=3).decode(heatmaps * size, *CORNER)[0, 0] for size in (1, 1e-3)]
+    np.testing.assert_allclose([point[0] for point in points], [16.05627, 16.07820], atol=2e-4)
+    np.testing.assert_allclose([point[1] for point in points], [16, 16], atol=1e-5)
+
+
+def test_a_faint_heatmap_is_read_at_its_maximum() -> None:
+    heatmaps = np.zeros((1, 1, 32, 32), np.float32)
+    heatmaps[0, 0, 20, 10] = 1e-12
+    np.testing.assert_allclose(HeatmapCodec().decode(heatmaps, *CORNER)[0, 0], [10, 20, 1e-12], rtol=1e-6)
+
+
+def test_softmax_leaves_a_maximum_at_the_border_for_the_most_probability() -> None:
+    heatmaps = np.zeros((1, 1, 32, 32), np.float32)
+    heatmaps[0, 0, 8, 0] = 1.0
+    heatmaps[0, 0, 20:25, 20:25] = 0.9
+    decoded = HeatmapCodec(kernel=11, temperature=10.0).decode(heatmaps, *CORNER)[0, 0]
+    np.testing.assert_allclose(decoded, (22, 22, 1), atol=0.1)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1e3, 1e6])
+def test_a_temperature_of_any_size_gives_a_place(temperature: float) -> None:
+    target, _ = HeatmapCodec((32, 32), (32, 32), sigma=1.5, unbiased=True).encode([[20, 12]], [[1]])
+    decoded = HeatmapCodec(kernel=3, temperature=temperature).decode(target[None], *CORNER)[0, 0]
+    np.testing.assert_allclose(decoded, (20, 12, 1), atol=1e-3)
+
+
+def test_a_quarter_shift_needs_a_neighbour_on_each_side() -> None:
+    """48 x 64 heatmaps; the second highest pixel lies at the right and below."""
+    peaks = [(30, 30), (46, 62), (47, 63), (47, 30), (30, 63), (1, 30), (30, 1), (2, 2), (0, 0), (46, 30), (30, 60)]
+    heatmaps = np.zeros((1, len(peaks), 64, 48), np.float32)
+    for k, (x, y) in enumerate(peaks):
+        heatmaps[0, k, y, x + 1 : x + 2] = heatmaps[0, k, y + 1 : y + 2, x] = 0.5
+        heatmaps[0, k, y, x] = 1
+    decoded = HeatmapCodec((48, 64), (48, 64), post_process="default").decode(heatmaps, [[24, 32]], [[0.24, 0.32]])
+    shifted = [1 < x < 47 and 1 < y < 63 for x, y in peaks]
+    assert shifted == [True, True, False, False, False, False, False, True, False, True, True]
+    np.testing.assert_allclose(decoded[0, :, :2] - peaks, [[0.25 * move] * 2 for move in shifted], atol=1e-5)
+
+
+def test_options_up_to_their_limit_are_taken() -> None:
+    HeatmapCodec((1024, 1024), (1, 1024), kernel=255, temperature=1e6, sigma=0.1)
+    HeatmapCodec(np.array([8, 8]), [np.int64(8), 8], kernel=1, temperature=1)
+
+
 def test_inputs_stay_as_they_were() -> None:
     rng = np.random.default_rng(0)
     arrays = [
@@ -133,6 +218,8 @@ def test_no_crops() -> None:
         ({"post_process": "megvii"}, "'megvii'"),
         ({"post_process": ["unbiased"]}, "unbiased"),
         ({"kernel": 10}, "10"),
+        ({"kernel": 0}, "0"),
+        ({"kernel": 257}, "257"),
         ({"kernel": -3}, "-3"),
         ({"kernel": "11"}, "'11'"),
         ({"kernel": 10**9 + 1}, "1000000001"),
@@ -143,6 +230,11 @@ def test_no_crops() -> None:
         ({"sigma": 0}, "sigma"),
         ({"sigma": "3"}, "'3'"),
         ({"image_size": (10**9, 256)}, "image_size"),
+        ({"image_size": (1024, 1025)}, "image_size"),
+        ({"heatmap_size": (64, 64, 64)}, "heatmap_size"),
+        ({"temperature": 1.1e6}, "softmax_temperature"),
+        ({"sigma": float("nan")}, "sigma"),
+        ({"sigma": -1}, "sigma"),
         ({"image_size": 256}, "image_size"),
         ({"image_size": [[1], 256]}, "image_size"),
         ({"heatmap_size": (64,)}, "heatmap_size"),

@@ -64,6 +64,15 @@ def test_two_hands_are_one_where_three_in_ten_keypoints_coincide(coinciding: int
     assert len(filter_hands(hands(hand(0, 0.6), hand(0, 0.5, shape=other), scores=[0.9, 0.9]), 0.1)) == kept
 
 
+def test_the_smaller_boxs_longer_side_measures_wherever_it_lies() -> None:
+    """Keypoints 30 px apart are less than 0.2 of 200 px, but more than 0.2 of 100."""
+    for side, kept in ((200, 1), (100, 2)):
+        for width, height in ((side, 20), (20, side)):
+            one = hand(1000, 0.6)[0], np.array([1000, 500, 1000 + width, 500 + height], np.float32)
+            other = hand(1030, 0.5)[0], one[1]
+            assert len(filter_hands(hands(one, other, scores=[0.9, 0.9]), 0.1)) == kept
+
+
 def test_none_stays_none() -> None:
     assert len(filter_hands(Hands.empty(), 0.5)) == 0
 

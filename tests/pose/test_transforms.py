@@ -145,6 +145,64 @@ def test_random_changes_stay_within_their_reach() -> None:
     assert 0.6 < np.mean([not s.any() for s in shifted]) < 0.8
 
 
+def test_a_sample_without_a_rotation_is_not_rotated() -> None:
+    given = sample()
+    expected = TRANSFORMS["TopDownAffine"]()(given)
+    del given["rotation"]
+    done = TRANSFORMS["TopDownAffine"]()(given)
+    np.testing.assert_array_equal(done["img"], expected["img"])
+    np.testing.assert_array_equal(done["joints_3d"], expected["joints_3d"])
+
+
+def test_the_first_column_says_which_joints_are_seen() -> None:
+    given = sample()
+    given["joints_3d_visible"][:, 1:] = 0
+    done = TRANSFORMS["TopDownAffine"]()(given)
+    moved = np.any(done["joints_3d"] != given["joints_3d"], axis=1)
+    np.testing.assert_array_equal(moved, given["joints_3d_visible"][:, 0] > 0)
+
+
+def test_a_flip_says_whether_it_was_made() -> None:
+    for probability, flipped in ((1.0, True), (0.0, False)):
+        done = TRANSFORMS["TopDownRandomFlip"](flip_prob=probability)(sample(), np.random.default_rng(0))
+        assert done["flipped"] is flipped
+        assert (done["img"] != sample()["img"]).any() == flipped
+
+
+def test_random_changes_have_easycvs_reach_where_nothing_is_said() -> None:
+    rng = np.random.default_rng(0)
+    flips, turns, shifts = (
+        [TRANSFORMS[name]()(sample(), rng) for _ in range(400)]
+        for name in ("TopDownRandomFlip", "TopDownGetRandomScaleRotation", "TopDownRandomShiftBboxCenter")
+    )
+    assert 0.4 < np.mean([done["flipped"] for done in flips]) < 0.6
+    zooms, degrees = np.array([done["scale"][0] / 0.3 for done in turns]), np.abs([done["rotation"] for done in turns])
+    np.testing.assert_allclose([zooms.min(), zooms.max()], [0.5, 1.5], rtol=1e-5)  # a normal cut at one deviation
+    assert 70 < degrees.max() <= 80
+    assert 0.3 < np.mean(degrees == 0) < 0.5
+    assert 0.6 < np.mean([np.array_equal(done["center"], [40, 40]) for done in shifts]) < 0.8
+
+
+def test_targets_have_easycvs_sigma_where_nothing_is_said() -> None:
+    """A deviation of 2 heatmap pixels, on the nearest pixel."""
+    given = {**sample(), "joints_3d": np.full((21, 3), 33, np.float32)}
+    target = TRANSFORMS["TopDownGenerateTarget"]()(given)["target"][0]
+    assert target[8, 8] == 1
+    np.testing.assert_allclose(target[8, 10], np.exp(-0.5), rtol=1e-6)
+    assert target[8, 14] > 0 and target[8, 15] == 0  # cut at three deviations
+
+
+def test_tensors_are_float32_whatever_torchs_default() -> None:
+    run = build_transforms(TEST_CHAIN)
+    torch.set_default_dtype(torch.float64)
+    try:
+        done = build_transforms(TEST_CHAIN)(sample())["img"]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert done.dtype == torch.float32
+    torch.testing.assert_close(done, run(sample())["img"])
+
+
 def test_crops_outside_the_picture_are_black() -> None:
     given = {**sample(), "center": np.array([-500, -500], np.float32)}
     assert not TRANSFORMS["TopDownAffine"]()(given)["img"].any()

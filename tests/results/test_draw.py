@@ -131,3 +131,63 @@ def test_a_drawing_is_saved_by_its_ending(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"cannot be written"):
             save_drawing(tmp_path / name, image, hands)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_confidence_has_a_black_rim_that_grows_with_the_line() -> None:
+    for side, line in ((200, 2), (480, 4)):
+        hands = Hands(spread(0)[None], [[20, 100, 20 + side, 100 + side]], [0.9], [0.37])
+        drawn = draw_hands(np.full((600, 600, 3), 128, np.uint8), hands)
+        expected = np.full((600, 600, 3), 128, np.uint8)
+        scale, anchor = 0.4 + 0.12 * line, (20 + line, 100 - 2 * line)
+        for color, width in (((0, 0, 0), line + 2), (YELLOW, line)):
+            cv2.putText(expected, "0.37", anchor, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width, cv2.LINE_AA)
+        np.testing.assert_array_equal(drawn[: 98 - line], expected[: 98 - line])
+
+
+def test_at_the_upper_border_the_confidence_is_written_inside_the_image() -> None:
+    """Its base line lies 22 pixels of a font of scale 1 below the border; the box begins below that."""
+    hands = Hands(spread(0)[None], [[20, 0, 200, 240]], [0.9], [0.37])
+    drawn = draw_hands(np.full((260, 260, 3), 128, np.uint8), hands)
+    expected = np.full((260, 260, 3), 128, np.uint8)
+    for color, width in (((0, 0, 0), 4), (YELLOW, 2)):
+        cv2.putText(expected, "0.37", (22, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.64, color, width, cv2.LINE_AA)
+    np.testing.assert_array_equal(drawn[4:30, 25:100], expected[4:30, 25:100])
+
+
+def test_a_keypoint_is_a_disc_half_as_wide_again_as_its_bones() -> None:
+    """Of 1.5 pixels more radius than the box's line, with a rim of one black pixel."""
+    for side, radius in ((100, 2.5), (480, 5.5)):
+        keypoints = np.zeros((21, 3), np.float32)
+        keypoints[4] = [100, 100, 1]
+        drawn = draw_hands(np.full((600, 600, 3), 128, np.uint8), one_hand(keypoints, [5, 300, 5 + side, 310]))
+        expected = np.full((600, 600, 3), 128, np.uint8)
+        cv2.circle(expected, (1600, 1600), round(16 * radius), FINGER_COLORS[0], cv2.FILLED, cv2.LINE_AA, 4)
+        cv2.circle(expected, (1600, 1600), round(16 * radius), (0, 0, 0), 1, cv2.LINE_AA, 4)
+        np.testing.assert_array_equal(drawn[80:120, 80:120], expected[80:120, 80:120])
+
+
+def test_boxes_and_bones_lie_at_fractions_of_a_pixel() -> None:
+    """To a sixteenth, with smooth edges."""
+    keypoints = np.zeros((21, 3), np.float32)
+    keypoints[1:3] = [[40.25, 150.5, 1], [160.5, 170.0625, 1]]
+    box = [10.5, 20.25, 230.75, 200]
+    drawn = draw_hands(black(), one_hand(keypoints, box))
+    bone = black()
+    cv2.line(bone, (644, 2408), (2568, 2721), FINGER_COLORS[0], 4, cv2.LINE_AA, 4)
+    np.testing.assert_array_equal(drawn[140:180, 60:140], bone[140:180, 60:140])
+    frame = black()
+    cv2.rectangle(frame, (168, 324), (3692, 3200), YELLOW, 2, cv2.LINE_AA, 4)
+    np.testing.assert_array_equal(drawn[30:130], frame[30:130])
+    np.testing.assert_array_equal(drawn[190:], frame[190:])
+    nudged = draw_hands(black(), one_hand(keypoints + [[1 / 16, 0, 0]], box))
+    assert (nudged != drawn).any()
+
+
+@pytest.mark.parametrize("away", [-16_000, -5000, 5000, 60_000])
+def test_a_bone_to_a_keypoint_far_outside_keeps_its_direction(away: int) -> None:
+    keypoints = np.zeros((21, 3), np.float32)
+    keypoints[1:3] = [[130, 130, 1], [130 + away, 130 + away, 1]]
+    drawn = draw_hands(black(), one_hand(keypoints, [0, 0, 12, 12]))
+    for place in (170, 210, 250) if away > 0 else (90, 50, 20):
+        assert drawn[place, place].any()
+        assert not drawn[place, place - 4].any() and not drawn[place, place + 4].any()
