@@ -179,7 +179,7 @@ def test_boxes_and_bones_lie_at_fractions_of_a_pixel() -> None:
     cv2.rectangle(frame, (168, 324), (3692, 3200), YELLOW, 2, cv2.LINE_AA, 4)
     np.testing.assert_array_equal(drawn[30:130], frame[30:130])
     np.testing.assert_array_equal(drawn[190:], frame[190:])
-    nudged = draw_hands(black(), one_hand(keypoints + [[1 / 16, 0, 0]], box))
+    nudged = draw_hands(black(), one_hand(keypoints + np.array([1 / 16, 0, 0]), box))
     assert (nudged != drawn).any()
 
 
