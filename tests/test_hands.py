@@ -29,6 +29,9 @@ def test_empty() -> None:
     assert not hands
     assert (hands.keypoints.shape, hands.boxes.shape, hands.scores.shape) == ((0, 21, 3), (0, 4), (0,))
     assert hands.to_list() == []
+    assert (hands.image_size, hands.keypoint_threshold) == (None, 0)
+    known = Hands.empty((4, 5), 0.5)
+    assert (known.image_size, known.keypoint_threshold) == ((4, 5), 0.5)
 
 
 def test_frozen_and_apart_from_what_it_was_made_of() -> None:
@@ -123,7 +126,15 @@ def test_shown_in_one_line() -> None:
     one = Hands(np.zeros((1, 21, 3)), [[1.4, 2.6, 30, 40]], [0.5], [0.904], (640, 480), ids=[7], is_left=[True])
     assert repr(one) == "Hands(1 hand in 640x480, confidence 0.90)"
     assert repr(one[0]) == "Hand(id 7, left, box [1, 3, 30, 40], confidence 0.90)"
-    assert repr(Hands(**some(20))).endswith(", ...)") and len(repr(Hands(**some(20)))) < 100
+    assert repr(one[0]).count("\n") == repr(one).count("\n") == 0
+    nameless = Hands(np.zeros((2, 21, 3)), np.zeros((2, 4)), [0.5, 0.25], is_left=[False, None])
+    assert repr(nameless) == "Hands(2 hands, confidence 0.50, 0.25)"
+    assert repr(nameless[0]) == "Hand(right, box [0, 0, 0, 0], confidence 0.50)"
+    assert repr(nameless[1]) == "Hand(box [0, 0, 0, 0], confidence 0.25)"
+    for count, cut in ((8, False), (9, True)):
+        hands = Hands(np.zeros((count, 21, 3)), np.zeros((count, 4)), np.full(count, 0.5))
+        shown = ", ".join(["0.50"] * 8) + (", ..." if cut else "")
+        assert repr(hands) == f"Hands({count} hands, confidence {shown})"
 
 
 def test_confidence_is_the_score_where_nothing_else_is_said() -> None:

@@ -1,6 +1,7 @@
 """PyTorch as an engine: batch norm folded, memory channels last, the same outputs."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,41 @@ def test_outputs_are_the_networks_in_evaluation_mode(fold: bool) -> None:
     torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
     assert output.dtype == torch.float32
     assert norms(net) == (0 if fold else 2)
+
+
+def test_memory_is_laid_out_channels_last_which_convolutions_prefer() -> None:
+    seen: list[bool] = []
+
+    class Layout(nn.Conv2d):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.extend(part.is_contiguous(memory_format=torch.channels_last) for part in (images, self.weight))
+            return super().forward(images)
+
+    EagerEngine(Layout(3, 4, 3))(IMAGES)
+    assert seen == [True, True]
+
+
+@pytest.mark.parametrize("engine", [EagerEngine, CompiledEngine])
+def test_batch_norms_are_folded_unless_said_otherwise(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda network, **options: network, raising=False)
+    for options, left in (({}, 0), ({"fold": False}, 2)):
+        net = small()
+        engine(net, **options)
+        assert norms(net) == left
+
+
+def test_the_compiled_network_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled once for all batch sizes."""
+    compiled: list[dict[str, Any]] = []
+
+    def double(network: nn.Module, **options: Any) -> Any:
+        compiled.append(options)
+        return lambda images: 2 * network(images)
+
+    monkeypatch.setattr(torch, "compile", double, raising=False)
+    engine = build_engine("compile", small(), torch.device("cpu"))
+    torch.testing.assert_close(engine(IMAGES)[0], 2 * EagerEngine(small())(IMAGES)[0])
+    assert compiled == [{"dynamic": True}]
 
 
 def test_the_weights_exist_once() -> None:

@@ -115,7 +115,9 @@ def test_images_rotate_as_opencv_rotates_them(degrees: float, height: int, width
     np.testing.assert_allclose(ours, cv2.warpAffine(image, matrix, (width, height)), atol=0.01)
 
 
-@pytest.mark.parametrize(("degrees", "flip", "apart"), [(10, False, 0.03), (30.0, False, 0.03), (15, True, 0.15)])
+@pytest.mark.parametrize(
+    ("degrees", "flip", "apart"), [(10, False, 0.03), (30.0, False, 0.03), (60.0, False, 0.03), (15, True, 0.15)]
+)
 def test_heatmaps_of_rotated_crops_come_back_to_their_place(degrees: float, flip: bool, apart: float) -> None:
     """The flip test's shift is by a whole pixel, where 3/4 would be right: half of the 1/4 too much is in the mean."""
     y, x = np.mgrid[:128, :96].astype(np.float32)
@@ -126,6 +128,11 @@ def test_heatmaps_of_rotated_crops_come_back_to_their_place(degrees: float, flip
     v, u = np.mgrid[:32, :24]
     centroids = [[(h * u).sum() / h.sum(), (h * v).sum() / h.sum()] for h in heatmaps]
     np.testing.assert_allclose(centroids, places / 4, atol=apart)
+
+
+def test_maps_that_are_not_rotated_are_themselves() -> None:
+    maps = torch.rand(1, 1, 4, 4)
+    assert rotate(maps, 0) is maps
 
 
 @pytest.mark.parametrize("flip", [True, False])
