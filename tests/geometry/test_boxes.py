@@ -41,6 +41,13 @@ def test_xyxy_and_xywh_are_inverse() -> None:
     np.testing.assert_array_equal(xywh_to_xyxy(xyxy_to_xywh(boxes[0])), boxes[0])
 
 
+@pytest.mark.parametrize("convert", [xyxy_to_xywh, xywh_to_xyxy, lambda boxes: clip_boxes(boxes, 9, 9)])
+def test_lists_and_other_numbers_become_float32(convert: Any) -> None:
+    for boxes in ([[1, 2, 4, 6]], np.array([[1, 2, 4, 6]]), np.array([[1, 2, 4, 6]], np.float64)):
+        assert convert(boxes).dtype == np.float32
+        np.testing.assert_array_equal(convert(boxes), convert(np.float32(boxes)))
+
+
 def test_clipping_leaves_the_caller_alone() -> None:
     boxes = np.array([[-5, 2, 50, 60], [100, 100, 200, 200]], np.float32)
     before = boxes.copy()
@@ -86,6 +93,11 @@ def test_nms_drops_what_overlaps_more(threshold: float, kept: list[int]) -> None
     assert nms([[100, 20, 140, 30], [120, 20, 160, 40]], [0.9, 0.8], threshold).tolist() == kept
 
 
+@pytest.mark.parametrize("box", [[0, 50, 10, 60], [50, 0, 60, 10], [-9, -5, -8, -4]])
+def test_a_box_may_lie_anywhere(box: list[float]) -> None:
+    assert as_boxes(box).tolist() == [box]
+
+
 def test_boxes_may_reach_a_million_pixels_beyond_the_image() -> None:
     assert as_boxes([-1e6, -5, 1e6, 5]).tolist() == [[-1e6, -5, 1e6, 5]]
     with pytest.raises(InputError, match="box 0 reaches beyond 1e"):
@@ -103,6 +115,8 @@ def test_boxes_may_reach_a_million_pixels_beyond_the_image() -> None:
         ([[0, 0, 0, 5]], "empty or reversed"),
         ([[0, 5, 5, 5]], "empty or reversed"),
         ([[0, 6, 5, 5]], "empty or reversed"),
+        ([[0, 50, 100, 50]], "empty or reversed"),
+        ([[50, 0, 50, 100]], "empty or reversed"),
         ([[0, 0, 1]], r"\(1, 3\)"),
         (np.zeros((1, 2, 4)), r"\(1, 2, 4\)"),
         (5, r"\(\)"),

@@ -89,6 +89,15 @@ def test_a_poorly_localised_box_moves_to_its_keypoints_with_a_margin() -> None:
     np.testing.assert_allclose(localised([130, 130, 260, 260]), [[94, 94, 206, 206]], rtol=1e-5)  # 0.06 of 100 px wider
 
 
+def test_the_margin_is_a_share_of_the_longer_side() -> None:
+    across, down = np.linspace(100, 200, 21), np.linspace(120, 130, 21)
+    for x, y in ((across, down), (down, across)):
+        keypoints = np.column_stack([x, y, np.full(21, 0.5)])[None].astype(np.float32)
+        low, high = keypoints[0, :, :2].min(axis=0), keypoints[0, :, :2].max(axis=0)
+        _, around = poorly_localised(keypoints, np.array([[90, 90, 300, 300]], np.float32), 1000, 1000)
+        np.testing.assert_allclose(around, [[*(low - 6), *(high + 6)]], rtol=1e-5)
+
+
 def test_the_moved_box_ends_with_the_image() -> None:
     np.testing.assert_allclose(localised([130, 130, 260, 260], width=150, height=180), [[94, 94, 150, 180]], rtol=1e-5)
 
