@@ -106,6 +106,9 @@ def test_a_keypoint_by_its_name() -> None:
         (np.array([True, False, True]), [0, 2]),
         ([True, False, True], [0, 2]),
         ([2, 0], [2, 0]),
+        ((2, 0), [2, 0]),
+        (range(2), [0, 1]),
+        (np.array([]), []),
         ([], []),
         (np.array([False] * 3), []),
     ],
@@ -163,6 +166,13 @@ def test_visible_are_keypoints_above_the_threshold() -> None:
 @pytest.mark.parametrize("hands", [full(), full(1), Hands(**some()), Hands.empty(), Hands.empty((4, 5), 0.5)])
 def test_to_dict_and_back(hands: Hands) -> None:
     assert_same(Hands.from_dict(json.loads(json.dumps(hands.to_dict()))), hands)
+
+
+def test_what_a_dict_need_not_hold() -> None:
+    content = Hands(**some()).to_dict()
+    del content["image_size"], content["keypoint_threshold"]
+    assert_same(Hands.from_dict(content), Hands(**some()))
+    assert Hands.from_dict({"hands": []}).keypoint_threshold == 0
 
 
 @pytest.mark.parametrize(

@@ -62,5 +62,5 @@ def test_an_unknown_name_is_named_beside_the_known() -> None:
 @pytest.mark.parametrize("instead", [None, Own()])
 @pytest.mark.parametrize("score_threshold", [-0.1, 1.1, "0.5"])
 def test_a_threshold_out_of_range_is_named(score_threshold: Any, instead: Any) -> None:
-    with pytest.raises(InputError, match="score_threshold"):
+    with pytest.raises(InputError, match=r"^score_threshold must"):
         build(None, score_threshold, instead)

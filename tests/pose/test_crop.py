@@ -32,6 +32,13 @@ def test_the_crop_has_the_inputs_ratio(image_size: tuple[int, int], sides: tuple
         assert crop.input.shape == (3, image_size[1], image_size[0])
 
 
+def test_a_crop_of_the_size_of_its_surroundings_is_a_piece_of_the_image() -> None:
+    """A box of 80 px in a crop of 100 pixels: nothing is scaled or rotated."""
+    image = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    crop = Cropper((100, 100), AFFINE)(image, np.array([110, 40, 190, 120], np.float32))
+    np.testing.assert_array_equal(crop.input, image[30:130, 100:200])
+
+
 def test_the_colours_are_those_of_the_image_in_their_order() -> None:
     image = np.full((20, 20, 3), (255, 51, 0), np.uint8)
     crop = Cropper((8, 8), TO_TENSOR)(image, np.array([4, 4, 12, 12], np.float32))
@@ -39,8 +46,8 @@ def test_the_colours_are_those_of_the_image_in_their_order() -> None:
 
 
 def test_transforms_of_a_configuration_may_keep_what_easycvs_sample_has() -> None:
-    collect = {"type": "PoseCollect", "keys": ["img"], "meta_keys": ["image_file", "image_id", "center", "scale",
-               "rotation", "flip_pairs"]}  # fmt: skip
+    collect = {"type": "PoseCollect", "keys": ["img"], "meta_keys": ["image_file", "image_id", "bbox_id",
+               "center", "scale", "rotation", "flip_pairs"]}  # fmt: skip
     crop = Cropper((8, 8), [*TO_TENSOR, collect])(np.zeros((9, 9, 3), np.uint8), np.array([0, 0, 9, 9], np.float32))
     assert crop.input.shape == (3, 8, 8)
 

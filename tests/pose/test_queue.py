@@ -152,9 +152,9 @@ def test_a_group_is_read_when_it_is_asked_for() -> None:
 
 
 def test_images_of_32_million_pixels_close_their_group() -> None:
-    large, small = image(4000, 4000), image(2, 2)  # two large ones are 32 million
-    assert sizes(read_groups([large] * 3, None, 10)) == [2, 1]
-    assert sizes(read_groups([large[:3999], large, small, "missing.png", large, small], None, 10)) == [5, 1]
+    large, small = image(2000, 8000), image(2, 2)  # two large ones are 32 million
+    assert sizes(read_groups([large, "missing.png", large, large, large, small], None, 10)) == [3, 2, 1]
+    assert sizes(read_groups([large[:1999], large, small, large, small], None, 10)) == [4, 1]
 
 
 def test_each_image_has_its_boxes() -> None:

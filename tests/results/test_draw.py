@@ -144,14 +144,16 @@ def test_the_confidence_has_a_black_rim_that_grows_with_the_line() -> None:
         np.testing.assert_array_equal(drawn[: 98 - line], expected[: 98 - line])
 
 
-def test_at_the_upper_border_the_confidence_is_written_inside_the_image() -> None:
-    """Its base line lies 22 pixels of a font of scale 1 below the border; the box begins below that."""
-    hands = Hands(spread(0)[None], [[20, 0, 200, 240]], [0.9], [0.37])
+@pytest.mark.parametrize(("side", "line", "baseline"), [(240, 2, 14), (480, 4, 19), (600, 5, 22)])
+def test_at_the_upper_border_the_confidence_is_written_inside_the_image(side: int, line: int, baseline: int) -> None:
+    """Its base line lies 22 pixels of a font of scale 1 below the border; the box begins at the border."""
+    hands = Hands(spread(0)[None], [[20, 0, 200, side]], [0.9], [0.37])
     drawn = draw_hands(np.full((260, 260, 3), 128, np.uint8), hands)
     expected = np.full((260, 260, 3), 128, np.uint8)
-    for color, width in (((0, 0, 0), 4), (YELLOW, 2)):
-        cv2.putText(expected, "0.37", (22, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.64, color, width, cv2.LINE_AA)
-    np.testing.assert_array_equal(drawn[4:30, 25:100], expected[4:30, 25:100])
+    place, scale = (20 + line, baseline), 0.4 + 0.12 * line
+    for color, width in (((0, 0, 0), line + 2), (YELLOW, line)):
+        cv2.putText(expected, "0.37", place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width, cv2.LINE_AA)
+    np.testing.assert_array_equal(drawn[6:40, 27:100], expected[6:40, 27:100])
 
 
 def test_a_keypoint_is_a_disc_half_as_wide_again_as_its_bones() -> None:
@@ -186,8 +188,8 @@ def test_boxes_and_bones_lie_at_fractions_of_a_pixel() -> None:
 @pytest.mark.parametrize("away", [-16_000, -5000, 5000, 60_000])
 def test_a_bone_to_a_keypoint_far_outside_keeps_its_direction(away: int) -> None:
     keypoints = np.zeros((21, 3), np.float32)
-    keypoints[1:3] = [[130, 130, 1], [130 + away, 130 + away, 1]]
+    keypoints[1:3] = [[130, 130, 1], [130 + away, 130 + away / 2, 1]]
     drawn = draw_hands(black(), one_hand(keypoints, [0, 0, 12, 12]))
-    for place in (170, 210, 250) if away > 0 else (90, 50, 20):
-        assert drawn[place, place].any()
-        assert not drawn[place, place - 4].any() and not drawn[place, place + 4].any()
+    for step in (40, 80, 120) if away > 0 else (-40, -80, -120):
+        assert drawn[130 + step // 2, 130 + step].any()
+        assert not drawn[126 + step // 2, 130 + step].any() and not drawn[134 + step // 2, 130 + step].any()
