@@ -107,8 +107,15 @@ def detector_of(
 
 
 def test_suppression_limits_and_scaling() -> None:
-    boxes = [[10, 10, 60, 60], [12, 10, 62, 60], [200, 200, 300, 300], [-50, 0, 40, 400], [320, 0, 330, 9]]
-    scores = [0.7, 0.9, 0.6, 0.4, 0.95]
+    boxes = [
+        [10, 10, 60, 60],
+        [12, 10, 62, 60],
+        [200, 200, 300, 300],
+        [-50, 0, 40, 400],
+        [320, 0, 330, 9],
+        [0, 320, 9, 330],
+    ]
+    scores = [0.7, 0.9, 0.6, 0.4, 0.95, 0.95]
     found, kept = detector_of({SIDE: boxes}, scores)(np.zeros((160, 640, 3), np.uint8))
     np.testing.assert_allclose(found, [[24, 5, 124, 30], [400, 100, 600, 150]], atol=1e-3)
     np.testing.assert_allclose(kept, [0.9, 0.6], atol=1e-6)
@@ -123,6 +130,12 @@ def test_only_the_best_of_a_level_are_candidates() -> None:
         np.zeros((SIDE, SIDE, 3), np.uint8)
     )
     np.testing.assert_allclose(found, [boxes[1], boxes[2], boxes[3]], atol=1e-3)
+
+
+def test_of_equal_scores_the_first_anchors_are_candidates() -> None:
+    boxes = [[3 * i, 0, 3 * i + 2, 9] for i in range(100)]
+    found, _ = detector_of({SIDE: boxes}, [0.6] * 100, per_level=4)(np.zeros((SIDE, SIDE, 3), np.uint8))
+    np.testing.assert_allclose(found, boxes[:4], atol=1e-3)
 
 
 def test_boxes_of_several_input_sizes_share_one_suppression() -> None:
