@@ -113,6 +113,13 @@ def test_the_network_gets_rgb(directory: Path, recorders: list[Recorder]) -> Non
     assert [round(float(value), 2) for value in pixel] == [2.25, -2.04, -1.8]  # (x - mean) / std
 
 
+def test_32_crops_share_a_pass_where_nothing_is_said(directory: Path, recorders: list[Recorder]) -> None:
+    ours = HandEstimator.from_pretrained(directory, "cpu", detector=detect, engine="recorder")
+    recorders[0].inputs.clear()
+    ours([noise(0, 30), noise(1, 3)])
+    assert [len(crops) for crops in recorders[0].inputs] == [2 * 32, 2 * 1]
+
+
 # --- streams
 
 
@@ -236,7 +243,10 @@ def test_a_new_engine_and_a_new_detector_are_a_line_in_a_table_each(
 
 def test_an_engine_and_a_detector_object_can_be_put_in(tiny_dir: Callable[..., Path]) -> None:
     settings = ModelSettings.parse(read_configuration(tiny_dir(edit=argmax_only)))
-    assert HandEstimator(Diagonal(), settings, Left())(noise(0)).boxes.tolist() == [[0, 0, SIZE / 2, SIZE]]
+    hands = HandEstimator(Diagonal(), settings, Left())(noise(0))
+    assert hands.boxes.tolist() == [[0, 0, SIZE / 2, SIZE]]
+    assert hands.keypoint_threshold == 0
+    assert HandEstimator(Diagonal(), settings, keypoint_threshold=0.5)(noise(0)).keypoint_threshold == 0.5
 
 
 def test_unknown_engines_and_detectors_are_named(tiny_dir: Callable[..., Path]) -> None:
