@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from model_dirs import plain
+from model_dirs import lists_for_tuples
 
 from modelscope_handkp.model_dir.config import read_configuration
-from modelscope_handkp.networks.topdown import build_pose
+from modelscope_handkp.model_dir.settings import NetworkSettings
+from modelscope_handkp.networks.topdown import build_topdown
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_it_differs_from_the_hosted_one_in_the_plugin_alone(golden: Any) -> None:
     published = read_configuration(ROOT)
     assert published.pop("plugins") == ["modelscope-handkp"]
-    hosted = plain(golden("hosted/configuration.json"))
+    hosted = lists_for_tuples(golden("hosted/configuration.json"))
     hosted.pop("plugins")
     assert published == hosted
 
@@ -24,5 +25,5 @@ def test_it_has_plain_lists_only() -> None:
 
 
 def test_it_describes_the_published_network(golden: Any) -> None:
-    state = build_pose(read_configuration(ROOT)["model"]).state_dict()
+    state = build_topdown(NetworkSettings.parse(read_configuration(ROOT)["model"])).state_dict()
     assert {key: list(value.shape) for key, value in state.items()} == golden("state_dict_shapes.json")

@@ -67,6 +67,7 @@ def assert_same(one: Hands, other: Hands) -> None:
 # --- golden
 
 
+@pytest.mark.slow
 def test_end_to_end_it_equals_easycv_with_the_right_crop_and_colours(
     golden: Any, hosted_dir: Callable[..., Path]
 ) -> None:

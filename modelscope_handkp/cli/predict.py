@@ -35,14 +35,14 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--score-threshold",
         type=float,
-        help="the detector's least score of a box to be looked at; a low one offers more boxes to --hand-threshold "
+        help="boxes with a detector's score above this are used; a low one offers more boxes to --hand-threshold "
         "(default: the model's)",
     )
     parser.add_argument(
         "--hand-threshold",
         type=float,
-        help="the least confidence, of box and keypoints together, of a hand to be kept; 0 keeps all (default: the "
-        "model's)",
+        help="the least confidence, of box and keypoints together, of a hand to be kept; 0 keeps every "
+        "box that is a hand of its own (default: the model's)",
     )
     parser.add_argument(
         "--keypoint-threshold",

@@ -40,7 +40,7 @@ def to_dataframe(hands: Hands) -> Any:
 
 
 def to_supervision(hands: Hands) -> Any:
-    """``supervision.KeyPoints``: ``xy`` (N, 21, 2) image pixels, ``confidence`` (N, 21) the keypoints' scores.
+    """``supervision.KeyPoints``: ``xy`` (N, 21, 2) image pixels, ``keypoint_confidence`` (N, 21) the keypoints' scores.
 
     Keypoints that are not `Hands.visible` lie at (0, 0), which supervision does not draw.
 
@@ -56,6 +56,5 @@ def to_supervision(hands: Hands) -> Any:
     if not len(hands):
         return supervision.KeyPoints.empty()
     xy = np.where(hands.visible[..., None], hands.keypoints[..., :2], 0).astype(np.float32)
-    return supervision.KeyPoints(
-        xy=xy, confidence=np.array(hands.keypoints[..., 2]), class_id=np.zeros(len(hands), int)
-    )
+    scores = np.array(hands.keypoints[..., 2])
+    return supervision.KeyPoints(xy=xy, keypoint_confidence=scores, class_id=np.zeros(len(hands), int))

@@ -73,6 +73,7 @@ def test_golden_with_lists_and_the_configurations_threshold(golden: Any, hosted_
     assert_golden(pipeline(Tasks.hand_2d_keypoints, model=str(directory))(arrays["image_0"]), arrays, 0)
 
 
+@pytest.mark.slow
 def test_golden_with_tuples_and_easycv_as_plugin(golden: Any, hosted_dir: Callable[..., Path]) -> None:
     arrays = golden("pipeline.npz")
     directory = hosted_dir(tuples=True, plugins=["pai-easycv"])
@@ -80,6 +81,7 @@ def test_golden_with_tuples_and_easycv_as_plugin(golden: Any, hosted_dir: Callab
     assert_golden(ours(arrays["image_1"]), arrays, 1)
 
 
+@pytest.mark.slow
 def test_golden_from_a_model_object_with_our_plugin(golden: Any, hosted_dir: Callable[..., Path]) -> None:
     arrays = golden("pipeline.npz")
     model = Model.from_pretrained(str(hosted_dir(plugins=["modelscope-handkp"])))
@@ -280,11 +282,11 @@ def test_a_configuration_without_model_is_refused(tiny_dir: Callable[..., Path])
 def test_building_a_pipeline_warns_of_nothing(
     hosted_dir: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    directory = str(hosted_dir())
+    directory = str(tiny_dir())
     logger = logging.getLogger("modelscope")
     logger.addHandler(caplog.handler)  # ModelScope's own does not propagate
     try:
-        pipeline(Tasks.hand_2d_keypoints, model=directory, device="cpu")
+        pipeline(Tasks.hand_2d_keypoints, model=directory, detector=detector, device="cpu")
     finally:
         logger.removeHandler(caplog.handler)
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
