@@ -447,8 +447,8 @@ def test_the_flip_test_can_be_switched_off(tiny_dir: Callable[..., Path], estima
 
 
 def test_the_rotation_test_can_be_switched_on(tiny_dir: Callable[..., Path], estimator: HandEstimator) -> None:
-    def turning(config: dict[str, Any]) -> None:
+    def rotating(config: dict[str, Any]) -> None:
         config["model"]["test_cfg"]["rotation_test"] = 15
 
-    turned = HandEstimator.from_pretrained(tiny_dir(edit=turning), "cpu", detector=detect)
-    assert np.abs(turned(noise(0)).keypoints - estimator(noise(0)).keypoints).max() > 0.01
+    rotated = HandEstimator.from_pretrained(tiny_dir(edit=rotating), "cpu", detector=detect)
+    assert np.abs(rotated(noise(0)).keypoints - estimator(noise(0)).keypoints).max() > 0.01

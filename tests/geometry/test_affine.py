@@ -1,4 +1,4 @@
-"""The matrix between picture and crop."""
+"""The matrix between image and crop."""
 
 from typing import Any
 

@@ -48,7 +48,7 @@ def test_round_trip(image: tuple[int, int], heatmap: tuple[int, int], unbiased: 
     joints = rng.uniform(0.2, 0.8, (21, 2)) * image
     target, weight = codec.encode(joints, np.ones((21, 3)))
     assert (weight == 1).all()
-    center, scale = np.array(image) / 2, np.array(image) / 200  # the picture is the crop
+    center, scale = np.array(image) / 2, np.array(image) / 200  # the image is the crop
     decoded = codec.decode(target[None], center[None], scale[None])[0]
     stride = np.array(image) / heatmap
     assert np.abs((decoded[:, :2] - joints) / stride).max() < tolerance
@@ -80,7 +80,7 @@ def test_softmax_goes_where_most_of_the_probability_is() -> None:
     heatmaps = np.zeros((1, 1, 32, 32), np.float32)
     heatmaps[0, 0, 8, 6] = 1.0
     heatmaps[0, 0, 20:25, 20:25] = 0.9
-    place = ([[16, 16]], [[0.16, 0.16]])  # a crop of 32 pixels at the picture's corner
+    place = ([[16, 16]], [[0.16, 0.16]])  # a crop of 32 pixels at the image's corner
     apart = HeatmapCodec(kernel=11).decode(heatmaps, *place)[0, 0]
     together = HeatmapCodec(kernel=11, temperature=10.0).decode(heatmaps, *place)[0, 0]
     assert np.abs(apart[:2] - (6, 8)).max() < 1

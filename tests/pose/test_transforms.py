@@ -113,7 +113,7 @@ def test_a_seed_repeats_what_is_random(name: str) -> None:
             assert_equal(a, b)
 
 
-def test_a_mirrored_picture_keeps_its_joints_on_their_pixels() -> None:
+def test_a_mirrored_image_keeps_its_joints_on_their_pixels() -> None:
     given = {**sample(), "center": np.array([40, 30], np.float32)}
     given["joints_3d_visible"][:5, 1:] = 0  # the first column says what is seen
     done = TRANSFORMS["TopDownRandomFlip"](flip_prob=1.0)(given, np.random.default_rng(0))
@@ -133,11 +133,11 @@ def test_flip_pairs_change_places() -> None:
 
 def test_random_changes_stay_within_their_reach() -> None:
     rng = np.random.default_rng(0)
-    turn = TRANSFORMS["TopDownGetRandomScaleRotation"](rot_factor=30, scale_factor=0.25)
+    rotate = TRANSFORMS["TopDownGetRandomScaleRotation"](rot_factor=30, scale_factor=0.25)
     shift = TRANSFORMS["TopDownRandomShiftBboxCenter"](prob=0.3)
-    turned = [turn(sample(), rng) for _ in range(300)]
+    rotated = [rotate(sample(), rng) for _ in range(300)]
     shifted = [shift(sample(), rng)["center"] - 40 for _ in range(300)]
-    zooms, degrees = [s["scale"][0] / 0.3 for s in turned], np.abs([s["rotation"] for s in turned])
+    zooms, degrees = [s["scale"][0] / 0.3 for s in rotated], np.abs([s["rotation"] for s in rotated])
     assert 0.75 - 1e-6 <= min(zooms) < 0.8
     assert 1.2 < max(zooms) <= 1.25 + 1e-6
     assert 50 < degrees.max() <= 60
@@ -173,12 +173,15 @@ def test_a_flip_says_whether_it_was_made() -> None:
 def test_random_changes_have_easycvs_reach_where_nothing_is_said() -> None:
     rng = np.random.default_rng(0)
     given = {**sample(), "bbox": np.array([20, 20, 40, 10], np.float32)}
-    flips, turns, shifts = (
+    flips, rotations, shifts = (
         [TRANSFORMS[name]()(given, rng) for _ in range(2000)]
         for name in ("TopDownRandomFlip", "TopDownGetRandomScaleRotation", "TopDownRandomShiftBboxCenter")
     )
     assert 0.46 < np.mean([done["flipped"] for done in flips]) < 0.54
-    zooms, degrees = np.array([done["scale"][0] / 0.3 for done in turns]), np.abs([done["rotation"] for done in turns])
+    zooms, degrees = (
+        np.array([done["scale"][0] / 0.3 for done in rotations]),
+        np.abs([done["rotation"] for done in rotations]),
+    )
     np.testing.assert_allclose([zooms.min(), zooms.max()], [0.5, 1.5], rtol=1e-5)  # a normal cut at one deviation
     assert 70 < degrees.max() <= 80
     assert 0.36 < np.mean(degrees == 0) < 0.44
@@ -207,7 +210,7 @@ def test_tensors_are_float32_whatever_torchs_default() -> None:
     torch.testing.assert_close(done, run(sample())["img"])
 
 
-def test_crops_outside_the_picture_are_black() -> None:
+def test_crops_outside_the_image_are_black() -> None:
     given = {**sample(), "center": np.array([-500, -500], np.float32)}
     assert not TRANSFORMS["TopDownAffine"]()(given)["img"].any()
 
