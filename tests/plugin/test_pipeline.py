@@ -280,7 +280,7 @@ def test_a_configuration_without_model_is_refused(tiny_dir: Callable[..., Path])
 
 
 def test_building_a_pipeline_warns_of_nothing(
-    hosted_dir: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    tiny_dir: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     directory = str(tiny_dir())
     logger = logging.getLogger("modelscope")
