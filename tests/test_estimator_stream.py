@@ -249,6 +249,17 @@ def test_an_engine_and_a_detector_object_can_be_put_in(tiny_dir: Callable[..., P
     assert HandEstimator(Diagonal(), settings, keypoint_threshold=0.5)(noise(0)).keypoint_threshold == 0.5
 
 
+def test_an_engine_that_gives_no_numbers_somewhere_is_refused(tiny_dir: Callable[..., Path]) -> None:
+    def engine(crops: torch.Tensor) -> tuple[np.ndarray]:
+        (heatmaps,) = Diagonal()(crops)
+        heatmaps[0, 3, 2, 1] = np.nan
+        return (heatmaps,)
+
+    settings = ModelSettings.parse(read_configuration(tiny_dir(edit=argmax_only)))
+    with pytest.raises(ConfigError, match="NaN or infinity"):
+        HandEstimator(engine, settings)
+
+
 def test_unknown_engines_and_detectors_are_named(tiny_dir: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match=r"'abacus'.*eager"):
         HandEstimator.from_pretrained(tiny_dir(), "cpu", engine="abacus")
