@@ -133,9 +133,12 @@ def test_only_the_best_of_a_level_are_candidates() -> None:
 
 
 def test_of_equal_scores_the_first_anchors_are_candidates() -> None:
-    boxes = [[3 * i, 0, 3 * i + 2, 9] for i in range(100)]
-    found, _ = detector_of({SIDE: boxes}, [0.6] * 100, per_level=4)(np.zeros((SIDE, SIDE, 3), np.uint8))
-    np.testing.assert_allclose(found, boxes[:4], atol=1e-3)
+    """As mmdet: 30 of 90 anchors have the best score, and five of the second best are left."""
+    boxes = [[3 * i, 0, 3 * i + 2, 9] for i in range(90)]
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    found, scores = detector_of({SIDE: boxes}, [0.9, 0.8, 0.7] * 30, per_level=35)(image)
+    np.testing.assert_allclose(found, boxes[::3] + boxes[1:15:3], atol=1e-3)
+    np.testing.assert_allclose(scores, [0.9] * 30 + [0.8] * 5, atol=1e-6)
 
 
 def test_boxes_of_several_input_sizes_share_one_suppression() -> None:

@@ -66,7 +66,7 @@ def test_blocks_that_may_be_left_out(hosted: dict[str, Any], key: str, value: An
     if key == "DETECTION":
         assert settings.detection is None
     else:
-        assert settings.views == ViewSettings(True, False, 0.0)
+        assert settings.views == ViewSettings() == ViewSettings(True, False, 0.0)
         assert settings.decoding == DecodingSettings("default", 11, None)
         assert settings.hand_threshold is None
 
@@ -166,6 +166,11 @@ HEAD = {"in_channels": [8, 16], "in_index": [0, 1], "input_transform": "resize_c
 )  # fmt: skip
 def test_a_head(change: dict[str, Any], expected: HeadSettings) -> None:
     assert HeadSettings.parse({**HEAD, **change}) == expected
+
+
+def test_a_head_of_fifteen_thousand_channels_is_not_too_large() -> None:
+    """225 million weights in each layer of 1 x 1."""
+    assert HeadSettings.parse({**HEAD, "in_channels": [8, 15_000]}).in_channels == (8, 15_000)
 
 
 def test_a_head_without_an_index_takes_the_first_map() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modelscope_handkp import Hands
-from modelscope_handkp.pose.refine import confidence, filter_hands, poorly_localised
+from modelscope_handkp.pose.refine import confidence, filter_hands, mean_scores, poorly_localised
 
 SIDE = 100.0
 RNG = np.random.default_rng(0)
@@ -27,6 +27,13 @@ def test_confidence_is_the_fourth_root_of_the_score_times_the_mean_keypoint_scor
     np.testing.assert_allclose(found.confidence, [0.35, 0.18, 0.09], rtol=1e-5)
     np.testing.assert_array_equal(filter_hands(found, 0.2).scores, np.array([0.2401], np.float32))
     assert [len(filter_hands(found, threshold)) for threshold in (0.0, 0.17, 0.34, 0.36)] == [3, 2, 1, 0]
+
+
+def test_the_mean_score_of_many_hands_or_of_one() -> None:
+    keypoints = np.stack([hand(0, 0.5)[0], hand(0, 0.25)[0]])
+    keypoints[0, :, 2] += np.linspace(-0.1, 0.1, 21)
+    np.testing.assert_allclose(mean_scores(keypoints), [0.5, 0.25], rtol=1e-6)
+    np.testing.assert_allclose(mean_scores(keypoints[0]), 0.5, rtol=1e-6)
 
 
 def test_a_confidence_at_the_threshold_is_kept() -> None:
