@@ -249,6 +249,22 @@ def test_an_engine_and_a_detector_object_can_be_put_in(tiny_dir: Callable[..., P
     assert HandEstimator(Diagonal(), settings, keypoint_threshold=0.5)(noise(0)).keypoint_threshold == 0.5
 
 
+def test_crops_and_heatmaps_may_be_oblong(tiny_dir: Callable[..., Path]) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        argmax_only(config)
+        config["data_cfg"] |= {"image_size": [48, 64], "heatmap_size": [12, 16]}
+
+    def engine(crops: torch.Tensor) -> tuple[np.ndarray]:
+        heatmaps = np.zeros((len(crops), 21, crops.shape[2] // 4, crops.shape[3] // 4), np.float32)
+        heatmaps[..., 4, 3] = 1
+        return (heatmaps,)
+
+    settings = ModelSettings.parse(read_configuration(tiny_dir(edit=edit)))
+    hands = HandEstimator(engine, settings)(np.zeros((100, 75, 3), np.uint8))
+    place = [3 * 93.75 / 12 - 9.375, 4 * 125 / 16 - 12.5]  # the crop is a quarter larger, its corner outside the image
+    np.testing.assert_allclose(hands.keypoints[0, :, :2], [place] * 21, rtol=1e-6)
+
+
 def test_an_engine_that_gives_no_numbers_somewhere_is_refused(tiny_dir: Callable[..., Path]) -> None:
     def engine(crops: torch.Tensor) -> tuple[np.ndarray]:
         (heatmaps,) = Diagonal()(crops)
