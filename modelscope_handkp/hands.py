@@ -184,8 +184,8 @@ class Hands:
                 for key in ("keypoints", "box", "score", "confidence")
             )
             ids, sides = ([hand.get(key) for hand in hands] for key in ("id", "is_left"))
-            known_ids = None if None in ids else np.array(ids, np.int64)
-            known_sides = None if all(side is None for side in sides) else np.array(sides, object)
+            known_ids = None if None in ids else np.array(ids)
+            known_sides = None if all(side is None for side in sides) else np.array(sides)
             return cls(keypoints, boxes, scores, sure, size, known_ids, known_sides, threshold)
         except InputError:
             raise

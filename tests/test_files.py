@@ -1,8 +1,7 @@
 """Files are written whole or not at all."""
 
 import os
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import pytest
@@ -25,21 +24,16 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_no_room_leaves_the_old_file_whole(tmp_path: Path) -> None:
-    """A process that may write 1 MB a file, as a full disk would stop it."""
+    """A limit of 1 MB a file stops the writing as a full disk would."""
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    code = f"""
-import resource
-from modelscope_handkp.files import write_atomically
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-try:
-    write_atomically({str(path)!r}, bytes(1 << 21))
-except OSError as error:
-    print("refused:", error.strerror)
-"""
-    root = Path(__file__).parent.parent
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("refused:")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            write_atomically(path, bytes(1 << 21))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.bin"]
 

@@ -49,7 +49,7 @@ class StageSettings:
                 f"{name} has num_branches {branches}, num_blocks {list(blocks)} and num_channels {list(channels)}; "
                 "the three must agree."
             )
-        if min([stage.num_modules, *blocks, *channels], default=0) < 1:
+        if min([branches, stage.num_modules, *blocks, *channels]) < 1:
             raise ConfigError(f"{name} has numbers below 1: {extra[name]}.")
         check_weights(9 * stage.num_modules * (max(blocks) + 1) * sum(stage.out_channels) ** 2, name)
         return stage

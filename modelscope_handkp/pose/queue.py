@@ -41,7 +41,6 @@ class QueuedImage:
         self.size = image.shape[1], image.shape[0]
         self._rgb: Image | None = None
         self._first = True
-        self._open = 0  # looks that are in the queue
 
     @property
     def rgb(self) -> Image:
@@ -79,8 +78,8 @@ class QueuedImage:
         return looks
 
     def _queue(self, hands: NDArray[np.intp], boxes: Array) -> list[Look]:
-        self._open = len(boxes)
-        return [Look(self, int(hand), np.array(box)) for hand, box in zip(hands, boxes)]
+        self._open = len(boxes)  # looks that are in the queue
+        return [Look(self, int(hand), box) for hand, box in zip(hands, boxes)]
 
 
 def check_lengths(sources: Iterable[Any], boxes: Any) -> None:

@@ -26,7 +26,7 @@ def confidence(keypoints: Array, scores: Array) -> Array:
 
 
 def mean_scores(keypoints: Array) -> Array:
-    """(N,): the mean score of each hand's keypoints (N, 21, 3)."""
+    """(...): the mean score of keypoints (..., 21, 3)."""
     return np.asarray(keypoints[..., 2].mean(axis=-1), np.float32)
 
 
@@ -37,7 +37,7 @@ def filter_hands(hands: Hands, threshold: float) -> Hands:
     better box.
     """
     means = mean_scores(hands.keypoints)
-    sides = (hands.boxes[:, 2:] - hands.boxes[:, :2]).max(axis=1, initial=0)
+    sides = (hands.boxes[:, 2:] - hands.boxes[:, :2]).max(axis=1)
     kept: list[int] = []
     for index in np.argsort(-means, kind="stable"):
         if hands.confidence[index] < threshold:
@@ -45,7 +45,7 @@ def filter_hands(hands: Hands, threshold: float) -> Hands:
         near = SAME_DISTANCE * np.minimum(sides[kept], sides[index])
         if (_share(hands.keypoints[kept], hands.keypoints[index], near) < SAME_SHARE).all():
             kept.append(int(index))
-    return hands[np.sort(np.array(kept, np.intp))]
+    return hands[sorted(kept)]
 
 
 def poorly_localised(keypoints: Array, boxes: Array, width: int, height: int) -> tuple[NDArray[np.intp], Array]:

@@ -123,6 +123,7 @@ def test_a_stage() -> None:
         ({"num_modules": 0}, "below 1"),
         ({"num_blocks": [1, 0]}, "below 1"),
         ({"num_channels": [0, 16]}, "below 1"),
+        ({"num_branches": 0, "num_blocks": [], "num_channels": []}, "below 1"),
         ({"num_modules": 10**6}, "stage2 would have about"),
         ({"num_channels": [8, 10**5]}, "stage2 would have about"),
         ({"num_blocks": [1, 10**5]}, "stage2 would have about"),

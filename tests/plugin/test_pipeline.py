@@ -279,9 +279,7 @@ def test_a_configuration_without_model_is_refused(tiny_dir: Callable[..., Path])
         pipeline(Tasks.hand_2d_keypoints, model=str(directory))
 
 
-def test_building_a_pipeline_warns_of_nothing(
-    tiny_dir: Callable[..., Path], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_building_a_pipeline_warns_of_nothing(tiny_dir: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
     directory = str(tiny_dir())
     logger = logging.getLogger("modelscope")
     logger.addHandler(caplog.handler)  # ModelScope's own does not propagate
