@@ -16,7 +16,7 @@ from .detection.base import as_detector, checked_detection
 from .engines import build_engine
 from .engines.base import Engine
 from .engines.device import pick_device
-from .errors import ConfigError
+from .errors import ConfigError, InputError
 from .geometry.boxes import clip_boxes
 from .hands import Hands, Result
 from .model_dir.config import read_configuration
@@ -146,16 +146,20 @@ class HandEstimator:
         while queue:
             looks = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
             for look, keypoints in zip(looks, self._keypoints(looks)):
-                queue.extend(look.image.take(look, keypoints))
+                queue.extend(look.image.take(look, keypoints))  # a second look where the box was poorly localised
         return group
 
     def _detect(self, images: list[QueuedImage]) -> Iterator[Look]:
         """The first looks: at boxes as given, as detected, or at the whole image."""
-        searched = [image.image for image in images if image.given is None]
-        found = iter(self.detector.detect(searched) if self.detector and searched else ())
+        searched = [image.image for image in images if image.given is None and self.detector is not None]
+        found = list(self.detector.detect(searched)) if self.detector and searched else []
+        if len(found) != len(searched):
+            raise InputError(f"the detector returned {len(found)} detections for {len(searched)} images.")
+        detections = iter(found)
         for image in images:
             if image.given is None and self.detector:
-                yield from image.look_at(*checked_detection(next(found, None)), refine=self.hand_threshold is not None)
+                detection = checked_detection(next(detections))
+                yield from image.look_at(*detection, refine=self.hand_threshold is not None)
             else:  # a given box is kept as it is
                 boxes = np.array([[0, 0, *image.size]]) if image.given is None else image.given
                 yield from image.look_at(boxes, np.ones(len(boxes), np.float32), refine=False)
@@ -164,9 +168,8 @@ class HandEstimator:
         """(N, 21, 3): x, y in image pixels and score."""
         crops = [self._crop(look.image.rgb, look.box) for look in looks]
         heatmaps = self._heatmaps(crops).float().cpu().numpy()
-        return self._codec.decode(
-            heatmaps, np.stack([crop.center for crop in crops]), np.stack([c.scale for c in crops])
-        )
+        centers, scales = (np.stack([getattr(crop, name) for crop in crops]) for name in ("center", "scale"))
+        return self._codec.decode(heatmaps, centers, scales)
 
     def _heatmaps(self, crops: list[Crop]) -> torch.Tensor:
         with torch.inference_mode():
@@ -175,9 +178,9 @@ class HandEstimator:
     def _result(self, image: QueuedImage | Result) -> Result:
         if isinstance(image, Result):
             return image
-        sure = image.scores if self.hand_threshold is None else confidence(image.keypoints, image.scores)
+        confident = image.scores if self.hand_threshold is None else confidence(image.keypoints, image.scores)
         boxes, threshold = clip_boxes(image.boxes, *image.size), self.keypoint_threshold
-        hands = Hands(image.keypoints, boxes, image.scores, sure, image.size, keypoint_threshold=threshold)
+        hands = Hands(image.keypoints, boxes, image.scores, confident, image.size, keypoint_threshold=threshold)
         if image.refine and self.hand_threshold is not None:
             hands = filter_hands(hands, self.hand_threshold)
         return Result(image.source, image.image, hands)

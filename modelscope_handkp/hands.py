@@ -130,6 +130,11 @@ class Hands:
             return Hand(*row, identity, side)
         if not isinstance(index, slice):
             index = np.asarray(index)
+            if index.dtype.kind not in "biu" and index.size:
+                raise InputError(
+                    f"hands are indexed by numbers, slices and masks, not {index.tolist()!r:.80}; a keypoint of a hand "
+                    "is hands[0]['thumb4']."
+                )
             index = index if index.size else index.astype(np.intp)  # an empty list is float to numpy
         rows = {name: getattr(self, name) for name in ("keypoints", "boxes", "scores", "confidence", "ids", "is_left")}
         return self._with(**{name: None if array is None else array[index] for name, array in rows.items()})

@@ -276,6 +276,16 @@ def test_an_engine_that_gives_no_numbers_somewhere_is_refused(tiny_dir: Callable
         HandEstimator(engine, settings)
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_detector_that_returns_another_number_of_detections_is_named(directory: Path, count: int) -> None:
+    class Wrong:
+        def detect(self, images: Sequence[np.ndarray]) -> list[Any]:
+            return [(np.zeros((0, 4)), np.zeros(0))] * count
+
+    with pytest.raises(InputError, match=f"{count} detections for 2 images"):
+        HandEstimator.from_pretrained(directory, "cpu", detector=Wrong())([noise(0)] * 2)
+
+
 def test_unknown_engines_and_detectors_are_named(tiny_dir: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match=r"'abacus'.*eager"):
         HandEstimator.from_pretrained(tiny_dir(), "cpu", engine="abacus")

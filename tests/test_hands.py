@@ -123,6 +123,12 @@ def test_slices_masks_and_lists_give_hands_with_everything(index: Any, rows: lis
     assert Hands(**some(3))[index].ids is None
 
 
+@pytest.mark.parametrize("index", ["thumb4", 1.5, [0.5], None, ["a"]])
+def test_other_indices_are_named(index: Any) -> None:
+    with pytest.raises(InputError, match=r"indexed by numbers.*hands\[0\]"):
+        full()[index]
+
+
 def test_shown_in_one_line() -> None:
     assert repr(Hands.empty()) == "Hands(0 hands)"
     assert repr(Hands.empty((640, 480))) == "Hands(0 hands in 640x480)"

@@ -15,6 +15,8 @@ from ..synthetic import LEVELS, write_dataset
 from ..synthetic.annotations import ANNOTATIONS, IMAGES, SPLITS
 from .exit_codes import OK
 
+EPOCHS = 20  # of the command that is suggested; a model's own 210 are for a whole data set
+
 
 def add_command(commands: Any) -> None:
     """Add ``render`` to argparse's subparsers."""
@@ -37,7 +39,8 @@ def _render(arguments: argparse.Namespace) -> int:
             print(f"{split}: {count} images in {folder / IMAGES.format(split=split)}, labels in "
                   f"{folder / ANNOTATIONS.format(split=split)}")  # fmt: skip
     command = "train" if arguments.train else "evaluate"
-    print(f"next: modelscope-handkp {command} --data {shlex.quote(str(folder))}")
+    epochs = f" --epochs {EPOCHS}" if arguments.train else ""
+    print(f"next: modelscope-handkp {command} --data {shlex.quote(str(folder))}{epochs}")
     return OK
 
 

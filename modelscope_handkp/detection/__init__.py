@@ -1,4 +1,4 @@
-"""Images -> boxes of hands. A new detector is one file and one line in `DETECTORS`."""
+"""Images -> boxes of hands. A new detector is one file, its import and one line in `DETECTORS`."""
 
 import logging
 from collections.abc import Callable

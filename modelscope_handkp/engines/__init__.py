@@ -1,4 +1,4 @@
-"""What runs a network. A new engine is one file and one line in `ENGINES`."""
+"""What runs a network. A new engine is one file, its import and one line in `ENGINES`."""
 
 from collections.abc import Callable
 

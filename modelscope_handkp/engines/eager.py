@@ -36,7 +36,7 @@ class EagerEngine:
 
 
 class CompiledEngine(EagerEngine):
-    """`EagerEngine` through ``torch.compile``: the first image takes a minute or more, the next ones less time.
+    """`EagerEngine` through ``torch.compile``: compiling takes a minute or more, later images less time.
 
     Raises:
         InputError: this version of torch cannot compile.

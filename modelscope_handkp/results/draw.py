@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Array, Image
-from ..errors import InputError
+from ..errors import InputError, MissingFileError
 from ..files import write_atomically
 from ..hands import Hands
 from ..skeleton import KEYPOINT_COLORS, LINK_COLORS, LINKS
@@ -25,7 +25,12 @@ def draw_hands(image: Image, hands: Hands) -> Image:
     """A copy of ``image`` (H, W, 3) uint8 BGR with each hand's box, confidence and skeleton, one colour a finger.
 
     Keypoints that are not `Hands.visible`, and the links to them, are left out.
+
+    Raises:
+        InputError: ``image`` is no array.
     """
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"an image to draw on is an array (H, W, 3) uint8 BGR, not a {type(image).__name__}.")
     canvas = image.copy()
     for keypoints, box, confidence, seen in zip(hands.keypoints, hands.boxes, hands.confidence, hands.visible):
         line = max(1, round(float((box[2:] - box[:2]).max()) * LINE_WIDTH))
@@ -46,12 +51,14 @@ def save_drawing(path: str | Path, image: Image, hands: Hands) -> None:
 
     Raises:
         InputError: a format that OpenCV cannot write, or an image that does not fit it.
-        OSError: the folder is not there or not writable, or the disk is full.
+        MissingFileError: the folder is not there. OSError: it is not writable, or the disk is full.
     """
-    path = Path(path)
+    path, drawn = Path(path), draw_hands(image, hands)
+    if not path.parent.is_dir():
+        raise MissingFileError(f"{path} cannot be written: there is no folder {path.parent}.")
     height, width = image.shape[:2]
     try:
-        encoded, content = cv2.imencode(path.suffix, draw_hands(image, hands))
+        encoded, content = cv2.imencode(path.suffix, drawn)
     except cv2.error:
         encoded = False
     if not encoded:

@@ -44,10 +44,10 @@ def load_image(source: Any) -> Image:
     if isinstance(source, (str, Path)):
         _check_file(source)
         return _decode(source, str(source))
-    raise InputError(
-        f"an image is a path, a URL, an array or a PIL image, not a {type(source).__name__}; several are a list, a "
-        "tuple or the sources of stream()."
-    )
+    more = "several are a list, a tuple or the sources of stream()"
+    if source is None:
+        more = "cv2.imread gives None for a file that it cannot read"
+    raise InputError(f"an image is a path, a URL, an array or a PIL image, not a {type(source).__name__}; {more}.")
 
 
 def _check_file(source: str | Path) -> None:

@@ -24,7 +24,7 @@ def test_the_folder_is_a_data_set_and_a_folder_of_images(tmp_path: Path, capsys:
     assert run(folder, "--train", 3, "--val", 2, "--level", "easy", "--seed", 5) == 0
     captured = capsys.readouterr()
     assert "train: 3 images" in captured.out and "val: 2 images" in captured.out
-    assert f"next: modelscope-handkp train --data '{folder}'" in captured.out
+    assert f"next: modelscope-handkp train --data '{folder}' --epochs 20" in captured.out
     assert "train2017" in captured.err and "image/s" in captured.err, "a progress bar"
     for split, count in (("train", 3), ("val", 2)):
         path = folder / "annotations" / f"coco_wholebody_{split}_v1.0.json"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modelscope_handkp import Hands
-from modelscope_handkp.errors import InputError
+from modelscope_handkp.errors import InputError, MissingFileError
 from modelscope_handkp.results.draw import draw_hands, save_drawing
 from modelscope_handkp.skeleton import FINGER_COLORS
 
@@ -193,3 +193,11 @@ def test_a_bone_to_a_keypoint_far_outside_keeps_its_direction(away: int) -> None
     for step in (40, 80, 120) if away > 0 else (-40, -80, -120):
         assert drawn[130 + step // 2, 130 + step].any()
         assert not drawn[126 + step // 2, 130 + step].any() and not drawn[134 + step // 2, 130 + step].any()
+
+
+def test_what_cannot_be_drawn_on_or_saved_is_named(tmp_path: Path) -> None:
+    hands = one_hand(spread(), [5, 5, 210, 210])
+    with pytest.raises(InputError, match="not a str"):
+        hands.draw("hands.jpg")  # type: ignore[arg-type]
+    with pytest.raises(MissingFileError, match=r"there is no folder .*nowhere"):
+        hands.save(tmp_path / "nowhere" / "a.png", black())
