@@ -13,17 +13,17 @@ def check_threshold(name: str, value: Any) -> None:
     Raises:
         InputError: names the argument and its value.
     """
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if value is not None and not (number and 0 <= value <= 1):
         raise InputError(f"{name} must be a number from 0 to 1, got {value!r:.80}.")
 
 
 def check_count(name: str, value: Any) -> int:
-    """A whole number of 1 or more, as it is.
+    """A whole number of 1 or more, Python's or numpy's, as an int.
 
     Raises:
         InputError: anything else; names the argument and its value.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise InputError(f"{name} must be a positive integer, got {value!r:.80}.")
-    return value
+    return int(value)

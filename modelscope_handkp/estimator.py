@@ -12,11 +12,11 @@ import torch
 from .arrays import Array
 from .checks import check_count, check_threshold
 from .detection import build_detector
-from .detection.base import as_detector, checked_detection
+from .detection.base import as_detector, detect_all
 from .engines import build_engine
 from .engines.base import Engine
 from .engines.device import pick_device
-from .errors import ConfigError, InputError
+from .errors import ConfigError
 from .geometry.boxes import clip_boxes
 from .hands import Hands, Result
 from .model_dir.config import read_configuration
@@ -25,7 +25,7 @@ from .model_dir.settings import ModelSettings
 from .networks.topdown import load_topdown
 from .pose.codec import HeatmapCodec
 from .pose.crop import Crop, Cropper
-from .pose.queue import Look, QueuedImage, check_lengths, read_groups
+from .pose.queue import Look, QueuedImage, check_sources, read_groups
 from .pose.refine import confidence, filter_hands
 from .pose.views import MultiView
 
@@ -45,7 +45,7 @@ class HandEstimator:
             that.
         hand_threshold: the least confidence of a detected hand; 0 keeps every box that is a hand of its own. None: the
             configuration's; without one there hands are kept as detected.
-        keypoint_threshold: keypoints with a score above it are drawn and exported (`Hands.visible`).
+        keypoint_threshold: keypoints with a score above it are drawn and exported (`Hands.visible`). None: 0.
     Raises:
         ConfigError: settings that do not fit one another. InputError: a number that is out of range.
     """
@@ -57,14 +57,14 @@ class HandEstimator:
         detector: Any = None,
         batch_size: int = DEFAULT_BATCH_SIZE,
         hand_threshold: float | None = None,
-        keypoint_threshold: float = 0.0,
+        keypoint_threshold: float | None = None,
     ) -> None:
         self.detector = None if detector is None else as_detector(detector)
         self.batch_size = check_count("batch_size", batch_size)
         self.hand_threshold = settings.hand_threshold if hand_threshold is None else hand_threshold
         check_threshold("hand_threshold", hand_threshold)
         check_threshold("keypoint_threshold", keypoint_threshold)
-        self.keypoint_threshold = float(keypoint_threshold)
+        self.keypoint_threshold = 0.0 if keypoint_threshold is None else float(keypoint_threshold)
         sizes = {"image_size": settings.image_size, "heatmap_size": settings.heatmap_size}
         self._codec = HeatmapCodec.from_settings(settings.decoding, **sizes)
         self._crop = Cropper(settings.image_size, settings.test_pipeline)
@@ -80,7 +80,7 @@ class HandEstimator:
         score_threshold: float | None = None,
         detector: Any = None,
         hand_threshold: float | None = None,
-        keypoint_threshold: float = 0.0,
+        keypoint_threshold: float | None = None,
         engine: str = "eager",
     ) -> "HandEstimator":
         """An estimator from a model directory.
@@ -133,10 +133,11 @@ class HandEstimator:
             max_waiting: how many images are read before the first has its result; they share batches. 1 for a live
                 source: each image has its result before the next is read. None: ``batch_size``.
         Raises:
-            InputError: another number of boxes than of sources; what a detector returns is no detection.
+            InputError: ``sources`` is one image; another number of boxes than of sources; what a detector returns is no
+                detection. What ``sources`` raises, after the results of the images before it.
         """
         size = self.batch_size if max_waiting is None else check_count("max_waiting", max_waiting)
-        check_lengths(sources, boxes)
+        check_sources(sources, boxes)
         groups = read_groups(sources, boxes, size)
         return (self._result(image) for group in groups for image in self._locate(group))
 
@@ -151,15 +152,11 @@ class HandEstimator:
 
     def _detect(self, images: list[QueuedImage]) -> Iterator[Look]:
         """The first looks: at boxes as given, as detected, or at the whole image."""
-        searched = [image.image for image in images if image.given is None and self.detector is not None]
-        found = list(self.detector.detect(searched)) if self.detector and searched else []
-        if len(found) != len(searched):
-            raise InputError(f"the detector returned {len(found)} detections for {len(searched)} images.")
-        detections = iter(found)
+        searched = [image.image for image in images if image.given is None]
+        detections = iter(() if self.detector is None else detect_all(self.detector, searched))
         for image in images:
-            if image.given is None and self.detector:
-                detection = checked_detection(next(detections))
-                yield from image.look_at(*detection, refine=self.hand_threshold is not None)
+            if image.given is None and self.detector is not None:
+                yield from image.look_at(*next(detections), refine=self.hand_threshold is not None)
             else:  # a given box is kept as it is
                 boxes = np.array([[0, 0, *image.size]]) if image.given is None else image.given
                 yield from image.look_at(boxes, np.ones(len(boxes), np.float32), refine=False)

@@ -1,6 +1,6 @@
 """The result: `Hands`, the N hands of one image, and `Hand`, one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import Array, Image
+from .checks import check_threshold
 from .errors import InputError, KeypointNameError
 from .geometry.boxes import xyxy_to_xywh
 from .skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
@@ -64,7 +65,7 @@ class Hands:
         is_left: (N,) bool, True for a left hand; None for all if unknown, or an object array with None for some.
         keypoint_threshold: keypoints with a score above it count as seen (`visible`), in drawings and exports.
     Raises:
-        InputError: shapes that disagree, named.
+        InputError: shapes that disagree or values of another kind, named.
     """
 
     keypoints: Array
@@ -77,28 +78,41 @@ class Hands:
     keypoint_threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        count = len(np.atleast_1d(self.keypoints))
         if self.confidence is None:
             object.__setattr__(self, "confidence", self.scores)
-        shapes = {
-            "keypoints": (count, NUM_KEYPOINTS, 3),
-            "boxes": (count, 4),
-            "scores": (count,),
-            "confidence": (count,),
-        }
-        for name, shape in shapes.items():
-            self._freeze(name, np.array(getattr(self, name), np.float32), shape)
+        self._freeze("keypoints", np.float32, (-1, NUM_KEYPOINTS, 3))
+        count = len(self.keypoints)
+        for name, shape in {"boxes": (count, 4), "scores": (count,), "confidence": (count,)}.items():
+            self._freeze(name, np.float32, shape)
         if self.ids is not None:
-            self._freeze("ids", np.array(self.ids, np.int64), (count,))
+            self._freeze("ids", np.int64, (count,))
         if self.is_left is not None:
-            known = all(isinstance(side, (bool, np.bool_)) for side in self.is_left)
-            self._freeze("is_left", np.array(list(self.is_left), bool if known else object), (count,))
+            sides = list(self.is_left) if isinstance(self.is_left, Iterable) else [self.is_left]
+            if not all(side is None or isinstance(side, (bool, np.bool_)) for side in sides):
+                raise InputError(f"Hands.is_left must hold True, False or None, got {self.is_left!r:.80}.")
+            self._freeze("is_left", object if None in sides else bool, (count,))
+        if self.image_size is not None:
+            size = np.array(self.image_size)
+            if size.shape != (2,) or size.dtype.kind not in "iu":
+                raise InputError(f"Hands.image_size must be width and height, got {self.image_size!r:.80}.")
+            object.__setattr__(self, "image_size", (int(size[0]), int(size[1])))
+        check_threshold("keypoint_threshold", self.keypoint_threshold)
+        object.__setattr__(self, "keypoint_threshold", float(self.keypoint_threshold))
 
-    def _freeze(self, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-        if array.shape != shape:
+    def _freeze(self, name: str, kind: Any, shape: tuple[int, ...]) -> None:
+        """A read-only copy of an attribute, checked; -1 in its shape stands for any number."""
+        values = getattr(self, name)
+        try:
+            array = np.array(list(values) if kind is object else values, kind)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(f"Hands.{name} must be numbers of shape {shape}, got {values!r:.80}.") from None
+        if array.ndim != len(shape) or any(known not in (-1, side) for known, side in zip(shape, array.shape)):
             raise InputError(f"Hands.{name} must have shape {shape}, got {array.shape}.")
         array.flags.writeable = False
         object.__setattr__(self, name, array)
+
+    def __reduce__(self) -> Any:  # a copy is read-only, too
+        return Hands, tuple(getattr(self, field.name) for field in fields(self))
 
     @classmethod
     def empty(cls, image_size: tuple[int, int] | None = None, keypoint_threshold: float = 0.0) -> "Hands":
@@ -118,24 +132,28 @@ class Hands:
         return (self[index] for index in range(len(self)))
 
     @overload
-    def __getitem__(self, index: int) -> Hand: ...
+    def __getitem__(self, index: "int | np.integer[Any]") -> Hand: ...
     @overload
     def __getitem__(self, index: slice | ArrayLike) -> "Hands": ...
     def __getitem__(self, index: Any) -> "Hand | Hands":
         """A hand by its number, or the hands of a slice, a boolean mask (N,) or a list of numbers."""
-        if isinstance(index, (int, np.integer)):
+        if isinstance(index, np.ndarray) and index.ndim == 0:
+            index = index.item()
+        if isinstance(index, (int, np.integer)) and not isinstance(index, bool):
             identity = None if self.ids is None else int(self.ids[index])
             side = None if self.is_left is None or self.is_left[index] is None else bool(self.is_left[index])
             row = self.keypoints[index], self.boxes[index], float(self.scores[index]), float(self.confidence[index])
             return Hand(*row, identity, side)
         if not isinstance(index, slice):
             index = np.asarray(index)
-            if index.dtype.kind not in "biu" and index.size:
+            index = index.astype(np.intp) if index.shape == (0,) and index.dtype.kind == "f" else index  # []
+            if index.dtype.kind not in "biu" or index.ndim != 1:
                 raise InputError(
                     f"hands are indexed by numbers, slices and masks, not {index.tolist()!r:.80}; a keypoint of a hand "
                     "is hands[0]['thumb4']."
                 )
-            index = index if index.size else index.astype(np.intp)  # an empty list is float to numpy
+            if index.dtype.kind == "b" and len(index) != len(self):
+                raise InputError(f"a mask of {len(self)} hands has as many values, got {len(index)}.")
         rows = {name: getattr(self, name) for name in ("keypoints", "boxes", "scores", "confidence", "ids", "is_left")}
         return self._with(**{name: None if array is None else array[index] for name, array in rows.items()})
 
@@ -180,21 +198,20 @@ class Hands:
         """
         try:
             hands, size = content["hands"], content.get("image_size")
-            size = None if size is None else (int(size[0]), int(size[1]))
-            threshold = float(content.get("keypoint_threshold", 0.0))
-            if not hands:
+            threshold = content.get("keypoint_threshold", 0.0)
+            if hands == []:
                 return cls.empty(size, threshold)
-            keypoints, boxes, scores, sure = (
+            keypoints, boxes, scores, confidence = (
                 np.array([hand[key] for hand in hands], np.float32)
                 for key in ("keypoints", "box", "score", "confidence")
             )
             ids, sides = ([hand.get(key) for hand in hands] for key in ("id", "is_left"))
             known_ids = None if None in ids else np.array(ids)
-            known_sides = None if all(side is None for side in sides) else np.array(sides)
-            return cls(keypoints, boxes, scores, sure, size, known_ids, known_sides, threshold)
+            known_sides = None if all(side is None for side in sides) else np.array(sides, object)
+            return cls(keypoints, boxes, scores, confidence, size, known_ids, known_sides, threshold)
         except InputError:
             raise
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise InputError(f"this is not what Hands.to_dict writes: {type(error).__name__}: {error}.") from None
 
     def draw(self, image: Image) -> Image:
@@ -223,7 +240,7 @@ class Hands:
         keypoints = np.array(self.keypoints)
         keypoints[..., 2] = np.where(self.visible, keypoints[..., 2], 0)
         rows = zip(keypoints, self.confidence, xyxy_to_xywh(self.boxes), self)
-        return [coco_entry(image_id, points, score, box, hand.is_left) for points, score, box, hand in rows]
+        return [coco_entry(image_id, points, score, box, hand.is_left, hand.id) for points, score, box, hand in rows]
 
     def to_supervision(self) -> Any:
         """``supervision.KeyPoints``; keypoints that are not `visible` lie at (0, 0), as supervision has it.

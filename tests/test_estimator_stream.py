@@ -196,6 +196,23 @@ def test_another_number_of_boxes_than_of_images_is_an_error(estimator: HandEstim
         list(estimator.stream(sources, boxes))
 
 
+@pytest.mark.parametrize("source", ["a.jpg", Path("a.jpg"), noise(0), noise(0)[..., 0], None, b"bytes"])
+def test_one_image_is_no_stream(estimator: HandEstimator, source: Any) -> None:
+    with pytest.raises(InputError, match="takes several images"):
+        estimator.stream(source)
+
+
+def test_what_was_read_before_a_source_fails_has_its_results(estimator: HandEstimator) -> None:
+    def frames() -> Iterator[np.ndarray]:
+        yield from (noise(i) for i in range(6))
+        raise RuntimeError("the camera is gone")
+
+    results = estimator.stream(frames())
+    assert [len(next(results).hands) for _ in range(6)] == [1] * 6
+    with pytest.raises(RuntimeError, match="camera is gone"):
+        next(results)
+
+
 def test_the_hands_know_their_image(estimator: HandEstimator) -> None:
     assert estimator(noise(0)[:40]).image_size == (SIZE, 40)
 
@@ -284,6 +301,18 @@ def test_a_detector_that_returns_another_number_of_detections_is_named(directory
 
     with pytest.raises(InputError, match=f"{count} detections for 2 images"):
         HandEstimator.from_pretrained(directory, "cpu", detector=Wrong())([noise(0)] * 2)
+
+
+@pytest.mark.parametrize("found", [None, 5, "boxes"])
+@pytest.mark.parametrize("score_threshold", [None, 0.5])
+def test_a_detector_that_returns_no_list_is_named(directory: Path, found: Any, score_threshold: float | None) -> None:
+    class Wrong:
+        def detect(self, images: Sequence[np.ndarray]) -> Any:
+            return found
+
+    ours = HandEstimator.from_pretrained(directory, "cpu", detector=Wrong(), score_threshold=score_threshold)
+    with pytest.raises(InputError, match="the detector returned"):
+        ours([noise(0)] * 2)
 
 
 def test_unknown_engines_and_detectors_are_named(tiny_dir: Callable[..., Path]) -> None:

@@ -1,7 +1,9 @@
 """The result: Hands and Hand."""
 
+import copy
 import dataclasses
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -123,10 +125,43 @@ def test_slices_masks_and_lists_give_hands_with_everything(index: Any, rows: lis
     assert Hands(**some(3))[index].ids is None
 
 
-@pytest.mark.parametrize("index", ["thumb4", 1.5, [0.5], None, ["a"]])
+@pytest.mark.parametrize("index", ["thumb4", 1.5, [0.5], None, ["a"], True, np.bool_(True), [[0, 1]]])
 def test_other_indices_are_named(index: Any) -> None:
     with pytest.raises(InputError, match=r"indexed by numbers.*hands\[0\]"):
         full()[index]
+
+
+def test_numpy_numbers_are_numbers_and_masks_must_fit() -> None:
+    hands = full()
+    for index in (np.int64(1), np.array(1), np.argmax([0, 1, 0])):
+        assert hands[index].id == 6
+    for count in (0, 2, 4):
+        with pytest.raises(InputError, match=f"mask of 3 hands.*{count}"):
+            hands[np.zeros(count, bool)]
+
+
+def test_copies_are_read_only_too() -> None:
+    for again in (copy.deepcopy(full()), pickle.loads(pickle.dumps(full()))):
+        assert_same(again, full())
+        assert not again.keypoints.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"is_left": ["left", "right"]}, {"is_left": True}, {"ids": [1, None]}, {"ids": [10**30, 1]},
+        {"keypoints": "abc"}, {"keypoints": [[1], [2, 3]]}, {"image_size": 5}, {"image_size": "640x480"},
+        {"image_size": (float("inf"), 2)}, {"keypoint_threshold": float("nan")}, {"scores": ["good", "bad"]},
+    ],
+)  # fmt: skip
+def test_values_of_another_kind_are_named(values: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(values))):
+        Hands(**{**some(2), **values})
+
+
+def test_numbers_of_numpy_are_ready_for_json() -> None:
+    hands = Hands(**some(1), image_size=(np.int64(3), np.int64(4)), keypoint_threshold=np.float32(0.5))
+    assert json.loads(json.dumps(hands.to_dict()))["image_size"] == [3, 4]
 
 
 def test_shown_in_one_line() -> None:
@@ -189,7 +224,8 @@ def test_what_a_dict_need_not_hold() -> None:
         {"hands": [{"box": [0, 0, 1], "score": 1, "confidence": 1, "keypoints": [[0, 0, 0]] * 21}]},
         {"hands": [{"box": "box", "score": 1, "confidence": 1, "keypoints": [[0, 0, 0]] * 21}]},
         {"hands": [{"box": [0, 0, 1, 1], "score": "good", "confidence": 1, "keypoints": [[0, 0, 0]] * 21}]},
-        {"hands": [], "keypoint_threshold": "x"},
+        {"hands": [], "keypoint_threshold": "x"}, {"hands": None}, {"hands": {}}, {"hands": [], "image_size":
+        [float("inf"), 2]},
     ],
 )  # fmt: skip
 def test_a_dict_that_is_none_of_ours_is_refused(content: Any) -> None:
@@ -208,6 +244,7 @@ def test_coco_results() -> None:
     keypoints = np.array([entry["keypoints"] for entry in entries]).reshape(3, 21, 3)
     np.testing.assert_allclose(keypoints[..., :2], hands.keypoints[..., :2], atol=1e-4)
     np.testing.assert_allclose(keypoints[..., 2], hands.keypoints[..., 2] * hands.visible, atol=1e-4)
+    assert [entry["track_id"] for entry in entries] == [5, 6, 7]
     json.dumps(entries)
 
 

@@ -51,10 +51,23 @@ class ThresholdedDetector:
 
     def detect(self, images: Sequence[Image]) -> list[Detection]:
         """As the detector's, with fewer boxes."""
-        found = map(checked_detection, self._detector.detect(images))
+        found = detect_all(self._detector, images)
         return [
             (boxes[scores > self.score_threshold], scores[scores > self.score_threshold]) for boxes, scores in found
         ]
+
+
+def detect_all(detector: Detector, images: Sequence[Image]) -> list[Detection]:
+    """The detections of images, checked; without images the detector is not asked.
+
+    Raises:
+        InputError: what the detector returns is not one detection for each image.
+    """
+    found: Any = detector.detect(images) if images else []
+    if not isinstance(found, (list, tuple)) or len(found) != len(images):
+        what = f"{len(found)} detections" if isinstance(found, (list, tuple)) else f"{found!r:.80}"
+        raise InputError(f"the detector returned {what} for {len(images)} images.")
+    return [checked_detection(detection) for detection in found]
 
 
 def as_detector(detector: Any, score_threshold: float | None = None) -> Detector:
@@ -65,10 +78,10 @@ def as_detector(detector: Any, score_threshold: float | None = None) -> Detector
     """
     if score_threshold is not None:
         return ThresholdedDetector(as_detector(detector), score_threshold)
-    if hasattr(detector, "detect"):
+    if hasattr(detector, "detect") and not isinstance(detector, type):
         found: Detector = detector
         return found
-    if callable(detector):
+    if callable(detector) and not isinstance(detector, type):
         return CallableDetector(detector)
     raise InputError(
         f"detector must be callable, image -> (boxes, scores), or have detect(images), got {detector!r:.80}."

@@ -20,7 +20,7 @@ def build_engine(name: str, network: nn.Module, device: torch.device, fold: bool
     """The engine of that name for a network.
 
     Args:
-        fold: the engine may change the network; False for one that somebody else goes on using.
+        fold: the engine may change the network; False for one that somebody else keeps using.
     Raises:
         InputError: an unknown name, or an engine that cannot run here.
     """

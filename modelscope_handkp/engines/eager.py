@@ -12,27 +12,35 @@ from ..errors import InputError
 
 
 class EagerEngine:
-    """Runs a module as it is, in evaluation mode; memory is laid out channels last, which convolutions prefer.
+    """Runs a module in evaluation mode; memory is laid out channels last, which convolutions prefer.
 
     Args:
-        network: it is taken over, not copied: the engine moves it to its device and puts it in evaluation mode.
+        network: it is not copied; the engine moves it to its device.
         device: where it runs.
-        fold: fold its batch norms into the convolutions before them, which saves a tenth of the time and cannot be
-            undone; False leaves a network that somebody else goes on using as it is.
+        fold: take the network over and fold its batch norms into the convolutions before them, which saves a tenth of
+            the time and cannot be undone. False leaves it to somebody who may train it in between: its mode is as
+            before after each call.
     """
 
     def __init__(self, network: nn.Module, device: str | torch.device = "cpu", fold: bool = True) -> None:
         self.device = torch.device(device)
-        network.eval()
         if fold:
-            fold_batch_norms(network)
-        self._run: Any = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            fold_batch_norms(network.eval())
+        self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._run: Any = self._network
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (N, 3, H, W) float32 on any device -> the network's outputs, float32 on the engine's device."""
-        with torch.inference_mode():
-            images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-            return tuple(output.float() for output in _flat(self._run(images)))
+        training = [module for module in self._network.modules() if module.training]
+        for module in training:
+            module.training = False
+        try:
+            with torch.inference_mode():
+                images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+                return tuple(output.float() for output in _flat(self._run(images)))
+        finally:
+            for module in training:
+                module.training = True
 
 
 class CompiledEngine(EagerEngine):
@@ -48,7 +56,7 @@ class CompiledEngine(EagerEngine):
                 f"torch {torch.__version__} cannot compile; install torch 2 or newer, or leave compile out."
             )
         super().__init__(network, device, fold)
-        self._run = torch.compile(self._run, dynamic=True)
+        self._run = torch.compile(self._network, dynamic=True)
 
 
 def fold_batch_norms(module: nn.Module) -> None:

@@ -132,7 +132,7 @@ def load_weights(module: nn.Module, state: dict[str, Tensor], source: str | Path
         CheckpointError: missing or misshaped tensors, or some that are not finite, named; the module is left as it was.
     """
     expected = module.state_dict()
-    # batch norm's counter of steps plays no part in an answer, and old checkpoints have none
+    # batch norm's counter of steps plays no part in inference, and old checkpoints have none
     missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
     misshaped = [
         f"{name} {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"

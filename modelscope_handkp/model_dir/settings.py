@@ -137,7 +137,11 @@ class ViewSettings:
     def parse(cls, test_cfg: dict[str, Any]) -> "ViewSettings":
         """A configuration's ``model.test_cfg``: ``flip_test``, ``shift_heatmap`` and, ours alone, ``rotation_test``."""
         rotation = require_number({"rotation_test": 0, **test_cfg}, "rotation_test", 0, MAX_ROTATION)
-        return cls(bool(test_cfg.get("flip_test", True)), test_cfg.get("shift_heatmap", False), float(rotation))
+        flip, shift = test_cfg.get("flip_test", True), test_cfg.get("shift_heatmap", False)
+        for key, value, known in (("flip_test", flip, (True, False)), ("shift_heatmap", shift, (True, False, "exact"))):
+            if not isinstance(value, (bool, int, str)) or value not in known:
+                raise ConfigError(f"model.test_cfg.{key} must be one of {list(known)}, got {value!r:.80}.")
+        return cls(bool(flip), shift, float(rotation))
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,27 @@ class HandPoseModel(TorchModel):
         Raises:
             InputError: a pipeline has folded this model's batch norms away.
         """
-        if mode and self.__dict__.get("released"):
-            raise InputError(
-                "this model belongs to a pipeline, which has folded its batch norms; "
-                f"Model.from_pretrained({self.model_dir!r}) gives one that can be trained."
-            )
+        if mode:
+            self._check_own()
         self.network.train(mode)
         super().train(mode)
         return self
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """The weights under EasyCV's keys.
+
+        Raises:
+            InputError: a pipeline has folded this model's batch norms away.
+        """
+        self._check_own()
+        return super().state_dict(*args, **kwargs)
+
+    def _check_own(self) -> None:
+        if self.__dict__.get("released"):
+            raise InputError(
+                "this model belongs to a pipeline, which has folded its batch norms; "
+                f"Model.from_pretrained({self.model_dir!r}) gives one that can be trained and saved."
+            )
 
     def release_network(self) -> TopDown:
         """The network, to be changed by an engine: from now on this model only infers."""

@@ -12,6 +12,7 @@ from modelscope.outputs import OutputKeys
 from modelscope.pipelines.base import Pipeline
 from modelscope.pipelines.builder import PIPELINES
 
+from ..checks import check_count
 from ..detection import build_detector
 from ..engines import build_engine
 from ..errors import ConfigError, InputError
@@ -46,7 +47,7 @@ class Hand2DKeypointsPipeline(Pipeline):
         batch_size: int = DEFAULT_BATCH_SIZE,
         score_threshold: float | None = None,
         hand_threshold: float | None = None,
-        keypoint_threshold: float = 0.0,
+        keypoint_threshold: float | None = None,
         detector: Any = None,
         compile: bool = False,
         compile_options: None = None,
@@ -72,7 +73,6 @@ class Hand2DKeypointsPipeline(Pipeline):
         build = functools.partial(build_engine, "compile" if compile else "eager", device=self.device)
         detector = build_detector(folder, settings.detection, score_threshold, build, detector)
         engine = build(self.model.release_network() if own else self.model.network, fold=own)
-        self.model.eval()
         self.estimator = HandEstimator(engine, settings, detector, batch_size, hand_threshold, keypoint_threshold)
 
     def __call__(self, input: Any, *args: Any, batch_size: int | None = None, **options: Any) -> Any:
@@ -93,6 +93,8 @@ class Hand2DKeypointsPipeline(Pipeline):
         """
         if args or options:
             raise TypeError(f"this pipeline takes an input and batch_size, not {[*args, *options]}.")
+        if batch_size is not None:
+            batch_size = check_count("batch_size", batch_size)
         if isinstance(input, (Iterator, MsDataset)):
             return map(self._output, self.estimator.stream(input, max_waiting=batch_size))
         if isinstance(input, (list, tuple)):

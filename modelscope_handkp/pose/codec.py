@@ -1,4 +1,4 @@
-"""Keypoints <-> heatmaps: `HeatmapCodec.encode` makes training targets, `HeatmapCodec.decode` reads answers."""
+"""Keypoints <-> heatmaps: `HeatmapCodec.encode` makes training targets, `HeatmapCodec.decode` reads outputs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

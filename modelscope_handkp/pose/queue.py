@@ -1,7 +1,7 @@
 """Images on their way through the line, and the queue of looks at their boxes."""
 
 from collections.abc import Iterable, Iterator, Sized
-from itertools import repeat, zip_longest
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,12 +82,15 @@ class QueuedImage:
         return [Look(self, int(hand), box) for hand, box in zip(hands, boxes)]
 
 
-def check_lengths(sources: Iterable[Any], boxes: Any) -> None:
-    """Refuse boxes that are not one entry for each source, as far as that is known before anything is read.
+def check_sources(sources: Any, boxes: Any) -> None:
+    """Refuse what is one image, and boxes that are not one entry for each, as far as that is known before reading.
 
     Raises:
-        InputError: another number, or no sequence at all.
+        InputError: ``sources`` is no iterable of images, or ``boxes`` has another number of entries.
     """
+    one = isinstance(sources, (str, bytes)) or (isinstance(sources, np.ndarray) and sources.ndim <= 3)
+    if one or not isinstance(sources, Iterable):
+        raise InputError(f"stream takes several images, got one {type(sources).__name__}: pass it in a list, or call.")
     if boxes is None:
         return
     if not isinstance(boxes, Iterable) or isinstance(boxes, str):
@@ -102,17 +105,20 @@ def read_groups(sources: Iterable[Any], boxes: Iterable[Any] | None, size: int) 
     Args:
         boxes: of each source, (N, 4) xyxy or None; None for none at all.
     Raises:
-        InputError: another number of boxes than of sources.
+        InputError: another number of boxes than of sources. What ``sources`` raises, after the images before it.
     """
     group: list[QueuedImage | Result] = []
     pixels = 0
-    pairs = zip(sources, repeat(None)) if boxes is None else zip_longest(sources, boxes, fillvalue=_MISSING)
-    for number, (source, given) in enumerate(pairs):
-        if source is _MISSING or given is _MISSING:
-            more, fewer = ("boxes", "images") if source is _MISSING else ("images", "boxes")
-            raise InputError(
-                f"there are more {more} than the {number} {fewer}: each image needs its entry, if only None."
-            )
+    pairs = _pairs(sources, boxes)
+    while True:
+        try:
+            source, given = next(pairs)
+        except StopIteration:
+            break
+        except Exception:
+            if group:
+                yield group
+            raise
         read = _read(source, given)
         group.append(read)
         pixels += read.size[0] * read.size[1] if isinstance(read, QueuedImage) else 0
@@ -121,6 +127,20 @@ def read_groups(sources: Iterable[Any], boxes: Iterable[Any] | None, size: int) 
             group, pixels = [], 0
     if group:
         yield group
+
+
+def _pairs(sources: Iterable[Any], boxes: Iterable[Any] | None) -> Iterator[tuple[Any, Any]]:
+    """Each source with its boxes."""
+    if boxes is None:
+        yield from ((source, None) for source in sources)
+        return
+    for number, (source, given) in enumerate(zip_longest(sources, boxes, fillvalue=_MISSING)):
+        if source is _MISSING or given is _MISSING:
+            more, fewer = ("boxes", "images") if source is _MISSING else ("images", "boxes")
+            raise InputError(
+                f"there are more {more} than the {number} {fewer}: each image needs an entry, if only None."
+            )
+        yield source, given
 
 
 def _read(source: Any, given: Any) -> QueuedImage | Result:

@@ -15,6 +15,7 @@ def coco_entry(
     score: float,
     box_xywh: ArrayLike | None = None,
     is_left: bool | None = None,
+    track_id: int | None = None,
 ) -> dict[str, Any]:
     """One hand as an entry of a COCO results file.
 
@@ -24,9 +25,10 @@ def coco_entry(
         score: of the hand.
         box_xywh: (4,) left, top, width and height in image pixels; None leaves ``bbox`` out.
         is_left: whether it is a left hand; None, not known, leaves ``is_left`` out.
+        track_id: of the hand in a video; None leaves it out.
     Returns:
         ``image_id``, ``category_id`` 1, ``bbox`` xywh, ``keypoints`` (63 numbers x, y, score, rounded to
-        0.0001), ``score`` and ``is_left``.
+        0.0001), ``score``, ``is_left`` and ``track_id``.
     """
     entry: dict[str, Any] = {"image_id": image_id, "category_id": HAND_CATEGORY}
     if box_xywh is not None:
@@ -35,4 +37,6 @@ def coco_entry(
     entry["score"] = float(score)
     if is_left is not None:
         entry["is_left"] = bool(is_left)
+    if track_id is not None:
+        entry["track_id"] = int(track_id)
     return entry

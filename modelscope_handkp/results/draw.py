@@ -27,10 +27,11 @@ def draw_hands(image: Image, hands: Hands) -> Image:
     Keypoints that are not `Hands.visible`, and the links to them, are left out.
 
     Raises:
-        InputError: ``image`` is no array.
+        InputError: ``image`` is no such array.
     """
-    if not isinstance(image, np.ndarray):
-        raise InputError(f"an image to draw on is an array (H, W, 3) uint8 BGR, not a {type(image).__name__}.")
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"
+        raise InputError(f"an image to draw on is an array (H, W, 3) uint8 BGR, not {got}.")
     canvas = image.copy()
     for keypoints, box, confidence, seen in zip(hands.keypoints, hands.boxes, hands.confidence, hands.visible):
         line = max(1, round(float((box[2:] - box[:2]).max()) * LINE_WIDTH))

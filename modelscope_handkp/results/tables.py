@@ -40,8 +40,9 @@ def to_dataframe(hands: Hands) -> Any:
 
 
 def to_supervision(hands: Hands) -> Any:
-    """``supervision.KeyPoints``: ``xy`` (N, 21, 2) image pixels, ``keypoint_confidence`` (N, 21) the keypoints' scores.
+    """``supervision.KeyPoints``: ``xy`` (N, 21, 2) image pixels, ``keypoint_confidence`` (N, 21), the scores.
 
+    ``data`` has ``id`` and ``is_left`` where known.
     Keypoints that are not `Hands.visible` lie at (0, 0), which supervision does not draw.
 
     Raises:
@@ -57,4 +58,6 @@ def to_supervision(hands: Hands) -> Any:
         return supervision.KeyPoints.empty()
     xy = np.where(hands.visible[..., None], hands.keypoints[..., :2], 0).astype(np.float32)
     scores = np.array(hands.keypoints[..., 2])
-    return supervision.KeyPoints(xy=xy, keypoint_confidence=scores, class_id=np.zeros(len(hands), int))
+    known = {"id": hands.ids, "is_left": hands.is_left}
+    data: dict[str, Any] = {name: np.array(values) for name, values in known.items() if values is not None}
+    return supervision.KeyPoints(xy=xy, keypoint_confidence=scores, class_id=np.zeros(len(hands), int), data=data)

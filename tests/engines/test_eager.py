@@ -100,6 +100,18 @@ def test_a_network_that_is_not_folded_keeps_its_weights() -> None:
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
+def test_a_network_that_is_trained_in_between_infers_in_evaluation_mode_and_keeps_its_own() -> None:
+    net = small().eval()
+    engine = EagerEngine(net, fold=False)
+    expected = engine(IMAGES)[0]
+    net.train()
+    net[1].eval()  # a frozen batch norm
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    torch.testing.assert_close(engine(IMAGES)[0], expected)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert net.training and net[3].training and not net[1].training
+
+
 def test_only_norms_right_after_a_convolution_are_folded() -> None:
     net = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)).eval()
     nn.init.normal_(net[0].running_mean)

@@ -214,6 +214,8 @@ def test_the_weights_exist_once(tiny_dir: Callable[..., Path], hands: Any) -> No
     ours = pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), detector=detector, device="cpu")
     with pytest.raises(InputError, match="belongs to a pipeline"):
         ours.model.train()
+    with pytest.raises(InputError, match="belongs to a pipeline"):
+        ours.model.state_dict()
     assert follows(ours.model)
     model = Model.from_pretrained(str(tiny_dir()))
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -221,7 +223,9 @@ def test_the_weights_exist_once(tiny_dir: Callable[..., Path], hands: Any) -> No
     assert_same(ours(counted(2)), hands(counted(2)))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert model.train().training
-    model.eval()
+    assert_same(ours(counted(2)), hands(counted(2)))
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert follows(model)
 
 

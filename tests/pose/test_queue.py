@@ -9,7 +9,7 @@ import pytest
 
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.hands import Result
-from modelscope_handkp.pose.queue import Look, QueuedImage, check_lengths, read_groups
+from modelscope_handkp.pose.queue import Look, QueuedImage, check_sources, read_groups
 
 BOXES = np.array([[100, 100, 200, 200], [300, 100, 400, 200]], np.float32)
 
@@ -187,10 +187,10 @@ def test_another_number_of_boxes_is_found_while_reading(count: int, boxes: int, 
 @pytest.mark.parametrize("boxes", [5, "all", [None], [None] * 3])
 def test_another_number_of_boxes_is_found_before_reading_where_it_is_known(boxes: Any) -> None:
     with pytest.raises(InputError, match="boxes"):
-        check_lengths([1, 2], boxes)
+        check_sources([1, 2], boxes)
 
 
 def test_numbers_that_agree_or_are_not_known_pass() -> None:
     for boxes in (None, [None, None], iter([None]), np.zeros((2, 1, 4))):
-        check_lengths([1, 2], boxes)
-    check_lengths(iter([1]), [None, None])
+        check_sources([1, 2], boxes)
+    check_sources(iter([1]), [None, None])
