@@ -84,9 +84,9 @@ def test_a_narrow_network_overfits_32_hands(tmp_path: Path) -> None:
     train_set, _ = datasets(folder, model_dir, augment=False)
     assert len(train_set) == 32
     options = {
-        "train.max_epochs": 80,
+        "train.max_epochs": 110,
         "train.optimizer.lr": 5e-3,
-        "train.lr_scheduler.step": [68],
+        "train.lr_scheduler.step": [95],
         "train.dataloader.batch_size_per_gpu": 8,
     }
     given = {"model": str(model_dir), "work_dir": str(tmp_path / "work"), "cfg_options": options}
