@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from noise_images import SIZE, detect, noise
 from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
@@ -29,23 +30,6 @@ from modelscope_handkp.synthetic import render_image
 
 KEYPOINT_TOLERANCE, KEYPOINT_SHARE = 0.5, 0.95  # px: an argmax may flip between equal peaks of an untrained network
 BOX_TOLERANCE = 0.05
-SIZE = 96
-
-
-def noise(seed: int, count: int = 1) -> np.ndarray:
-    """(96, 96, 3) BGR; its first byte says how many hands `detect` finds."""
-    small = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
-    image = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-    image[0, 0, 0] = count
-    return image
-
-
-def detect(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    count = int(image[0, 0, 0])
-    rng = np.random.default_rng(count)
-    corner = rng.uniform(0, 50, (count, 2))
-    boxes = np.concatenate([corner, corner + rng.uniform(15, 45, (count, 2))], axis=1)
-    return boxes, np.linspace(0.9, 0.5, count)
 
 
 @pytest.fixture(scope="module")
