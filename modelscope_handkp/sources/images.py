@@ -22,28 +22,33 @@ SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 SHOWN = 200  # characters of a path in an error
 
 
-def load_image(source: Any) -> Image:
+def load_image(source: Any, size: tuple[int, int] | None = None) -> Image:
     """Read one image.
 
     Args:
         source: a path, an http(s) URL, a PIL image, or an array: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA;
             uint8, uint16 (0..65535), or floating (0..1, or 0..255 when anything is above 1).
+        size: (width, height) in pixels that an annotation states. An image of this size before its EXIF rotation, and
+            not after it, is read unrotated, since its stored pixels were annotated. None: any size.
     Returns:
         (H, W, 3) uint8 BGR, new memory unless ``source`` already is such an array. EXIF rotation is applied,
         transparency is laid on white, an animation gives its first frame.
     Raises:
         MissingFileError, DownloadError: nothing to read.
-        InputError: not an image, or more than `MAX_PIXELS` pixels or `MAX_SIDE` a side.
+        InputError: not an image, more than `MAX_PIXELS` pixels or `MAX_SIDE` a side, or another size than ``size``.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        image = _from_array(source)
+        if size is not None and image.shape[1::-1] != tuple(size):
+            raise _other_size("the array", size, image.shape[1::-1])
+        return image
     if isinstance(source, PIL.Image.Image):
-        return _decode(source, "the PIL image")
+        return _decode(source, "the PIL image", size)
     if isinstance(source, str) and is_url(source):
-        return _decode(io.BytesIO(download(source)), source)
+        return _decode(io.BytesIO(download(source)), source, size)
     if isinstance(source, (str, Path)):
         _check_file(source)
-        return _decode(source, str(source))
+        return _decode(source, str(source), size)
     more = "several are a list, a tuple or the sources of stream()"
     if source is None:
         more = "cv2.imread gives None for a file that it cannot read"
@@ -64,13 +69,13 @@ def _check_file(source: str | Path) -> None:
         raise MissingFileError(f"{shown} does not exist or is not a file.")
 
 
-def _decode(source: Any, name: str) -> Image:
+def _decode(source: Any, name: str, size: tuple[int, int] | None) -> Image:
     """A PIL image, or a file that holds one."""
     try:
         if isinstance(source, PIL.Image.Image):
-            return _from_pil(source, name)
+            return _from_pil(source, name, size)
         with PIL.Image.open(source, formats=FORMATS) as image:
-            return _from_pil(image, name)
+            return _from_pil(image, name, size)
     except InputError:
         raise
     except (PIL.Image.DecompressionBombError, UnidentifiedImageError) as error:
@@ -79,9 +84,13 @@ def _decode(source: Any, name: str) -> Image:
         raise InputError(f"{name} is broken: {error}.") from None
 
 
-def _from_pil(image: PIL.Image.Image, name: str) -> Image:
+def _from_pil(image: PIL.Image.Image, name: str, size: tuple[int, int] | None) -> Image:
     _check_size(image.width, image.height, name)
     upright = _upright(image)
+    if size is not None and upright.size != tuple(size):
+        if image.size != tuple(size):
+            raise _other_size(name, size, upright.size)
+        upright = image
     if upright.mode.startswith("I") or upright.mode == "F":  # 16 bit and wider, one channel
         values = _sixteen_bit(np.asarray(upright), upright.mode, name)
         if isinstance(clear := upright.info.get("transparency"), int):  # the value that a PNG leaves transparent
@@ -143,3 +152,7 @@ def _check_size(width: int, height: int, name: str) -> None:
         raise InputError(
             f"{name} has {width} x {height} pixels; 1 to {MAX_PIXELS} pixels and at most {MAX_SIDE} a side are read."
         )
+
+
+def _other_size(name: str, stated: tuple[int, int], size: tuple[int, int]) -> InputError:
+    return InputError(f"{name} has {size[0]} x {size[1]} pixels, but {stated[0]} x {stated[1]} are stated for it.")

@@ -61,6 +61,36 @@ def test_exif_is_applied(tmp_path: Path, orientation: int, as_object: bool) -> N
     assert np.abs(read.astype(int) - upright).max() < 40
 
 
+def rotated(path: Path, image: np.ndarray, orientation: int) -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return saved(path, Image.fromarray(image), exif=exif)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("as_object", [True, False])
+def test_a_stated_size_says_whether_the_stored_or_the_upright_pixels_are_meant(
+    tmp_path: Path, orientation: int, as_object: bool
+) -> None:
+    path = rotated(tmp_path / "a.png", smooth(24, 32), orientation)
+
+    def read(*size: int) -> np.ndarray:
+        return load_image(Image.open(path) if as_object else path, size or None)
+
+    upright = read()
+    assert upright.shape == ((24, 32, 3) if orientation < 5 else (32, 24, 3))
+    np.testing.assert_array_equal(read(*upright.shape[1::-1]), upright)
+    np.testing.assert_array_equal(read(32, 24), upright if orientation < 5 else smooth(24, 32)[..., ::-1])
+    with pytest.raises(InputError, match=f"{upright.shape[1]} x {upright.shape[0]} pixels, but 64 x 48"):
+        read(64, 48)
+
+
+def test_a_stated_size_holds_for_arrays(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(load_image(BGR[:1], (2, 1)), BGR[:1])
+    with pytest.raises(InputError, match="2 x 1 pixels, but 1 x 2"):
+        load_image(BGR[:1], (1, 2))
+
+
 def test_broken_exif_does_not_matter(tmp_path: Path) -> None:
     Image.fromarray(smooth()).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\0\0garbage")
     assert load_image(tmp_path / "a.jpg").shape == (24, 32, 3)
