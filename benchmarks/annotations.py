@@ -19,7 +19,7 @@ PEOPLE_PER_IMAGE = 262_465 / 118_287
 HAND_IS_VALID = 0.4
 TEMPLATES = 64  # different people; the rest of the file repeats them
 READERS = {
-    "ours": "from modelscope_handkp.data.coco_wholebody import read_annotations as r; print(len(r({path!r})), 'hands')",
+    "ours": "from modelscope_handkp.data.annotations import read_annotations as r; print(len(r({path!r})), 'hands')",
     "json.load": "import json; print(len(json.load(open({path!r}))['annotations']), 'people')",
 }
 
@@ -82,7 +82,7 @@ def main() -> None:
         if not path.exists():
             write(path, arguments.images)
         print(f"{path.stat().st_size / 1e6:.0f} MB, {arguments.images} images")
-        print("importing the package alone:", measure("import modelscope_handkp.data.coco_wholebody"))
+        print("importing the package alone:", measure("import modelscope_handkp.data.annotations"))
         for name, code in READERS.items():
             if name == "ours" or arguments.json_load:
                 print(f"{name}:", measure(code.format(path=str(path))))

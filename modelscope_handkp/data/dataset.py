@@ -1,21 +1,23 @@
 """`HandDataset`: annotated hands as a torch data set, one hand of one image a sample."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..arrays import Image
 from ..errors import ConfigError, DatasetError, InputError
-from ..geometry.boxes import box_to_center_scale
+from ..geometry.boxes import are_outside, box_to_center_scale
 from ..pose.transforms import Sample
 from ..skeleton import NUM_KEYPOINTS
 from ..sources.images import load_image
-from .annotations import HandAnnotations
-from .coco_wholebody import read_annotations
+from .annotations import AnnotatedImage, HandAnnotations, read_annotations
+from .entries import LEFT, UNKNOWN_SIDE
 
 logger = logging.getLogger(__name__)
 
@@ -25,23 +27,27 @@ DEFAULT_DATA_CFG = {"image_size": (256, 256), "heatmap_size": (64, 64), "num_joi
 
 
 class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
-    """The hands of a COCO-WholeBody annotation file, one sample each.
+    """The hands of an annotation file (`read_annotations`), one sample each.
 
-    A sample is a dict with ``image_file``, ``image_id``, ``bbox_id`` (its index), ``bbox`` (4,) xywh, ``bbox_score``,
-    ``is_left``, ``center`` (2,), ``scale`` (2,), ``rotation`` (degrees), ``joints_3d`` (21, 3) x, y, 0 in image
-    pixels, ``joints_3d_visible`` (21, 3), ``flip_pairs``, ``ann_info`` and ``img`` (H, W, 3) uint8 RGB.
+    A sample is a dict with ``image_file``, ``image_id``, ``annotation_id``, ``category_id``, ``bbox_id`` (its index),
+    ``bbox`` (4,) xywh, ``bbox_score``, ``area``, ``is_left`` (None where it is not known), ``center`` (2,), ``scale``
+    (2,), ``rotation`` (degrees), ``joints_3d`` (21, 3) x, y, 0 in image pixels, ``joints_3d_visible`` (21, 3),
+    ``flip_pairs``, ``ann_info`` and ``img`` (H, W, 3) uint8 RGB. The image is the one that was annotated: of the width
+    and height that the file states, and read unrotated if those are the size before its EXIF rotation.
 
     Args:
         ann_file: annotation file. img_prefix: folder of the images.
         transform: ``transform(sample, rng) -> sample``; the random numbers of sample i in epoch e follow from
             (seed, e, i) alone, so a run repeats with any number of workers.
         data_cfg: ``image_size``, ``heatmap_size`` (width, height) and ``num_joints``.
-        on_bad_image: "raise", or "skip": missing images are left out from the start and counted, broken ones give
+        on_bad_image: "raise", or "skip": missing images, and hands whose box lies outside the stated size, are left
+            out from the start and counted; images that are broken, of another size or without the hand's box give
             ``None`` when read (see `collate`) and are counted in `skipped`.
         seed: of the random numbers that ``transform`` gets.
     Raises:
         ConfigError: an unknown ``on_bad_image``, or ``num_joints`` other than 21.
-        MissingFileError, DatasetError: as `read_annotations`; also when images are missing (named and counted).
+        MissingFileError, DatasetError: as `read_annotations`; also when images are missing or boxes lie outside them
+            (named and counted).
     """
 
     def __init__(
@@ -58,7 +64,7 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
         self.ann_file, self.img_prefix = str(ann_file), str(img_prefix)
         self.transform, self.on_bad_image, self.seed = transform, on_bad_image, seed
         self.ann_info = _ann_info({**DEFAULT_DATA_CFG, **(data_cfg or {})})
-        self.annotations = self._without_missing(read_annotations(ann_file))
+        self.annotations = self._within_images(self._without_missing(read_annotations(ann_file)))
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._skipped = torch.zeros((), dtype=torch.int64)
         for shared in (self._epoch, self._skipped):  # so that persistent workers see a new epoch, and can count
@@ -73,20 +79,21 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
 
     @property
     def skipped(self) -> int:
-        """Samples that were not delivered because their image was broken, over all workers and epochs."""
+        """Samples that were not delivered because their image could not be used, over all workers and epochs."""
         return int(self._skipped)
 
     def __getitem__(self, index: int) -> Sample | None:
-        """Sample ``index`` through the transform, or None for a broken image with ``on_bad_image="skip"``.
+        """Sample ``index`` through the transform, or None for a bad image with ``on_bad_image="skip"``.
 
         Raises:
-            IndexError: no such sample. DatasetError: the image cannot be read.
+            IndexError: no such sample. DatasetError: the image cannot be read, or is not the one that was annotated.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         sample = self.describe(index)
         try:
-            sample["img"] = read_rgb(sample["image_file"])
+            sample["img"] = read_rgb(sample["image_file"], _stated_size(self._image_of(index)))
+            _check_inside(sample)
         except DatasetError as error:
             if self.on_bad_image == "raise":
                 raise
@@ -101,18 +108,21 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
         """Sample ``index`` before its image is read: everything but ``img``."""
         hands = self.annotations
         width, height = self.ann_info["image_size"]
-        box, keypoints = hands.boxes_xywh[index], hands.keypoints[index]
+        box, keypoints, image = hands.boxes_xywh[index], hands.keypoints[index], self._image_of(index)
         center, scale = box_to_center_scale(box, aspect_ratio=width / height)
         joints, visible = np.zeros_like(keypoints), np.zeros_like(keypoints)
         joints[:, :2] = keypoints[:, :2]
         visible[:, :2] = np.minimum(1, keypoints[:, 2:])
         return {
-            "image_file": str(Path(self.img_prefix) / hands.files[hands.file_index[index]]),
-            "image_id": int(hands.image_ids[index]),
+            "image_file": str(Path(self.img_prefix) / image.file),
+            "image_id": image.id,
+            "annotation_id": hands.annotation_ids[index],
+            "category_id": hands.category_ids[index],
             "bbox_id": index,
             "bbox": box.copy(),
             "bbox_score": 1.0,
-            "is_left": bool(hands.is_left[index]),
+            "area": float(hands.areas[index]),
+            "is_left": None if hands.is_left[index] == UNKNOWN_SIDE else bool(hands.is_left[index] == LEFT),
             "center": center,
             "scale": scale,
             "rotation": 0.0,
@@ -122,37 +132,51 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
             "ann_info": self.ann_info,
         }
 
+    def _image_of(self, index: int) -> AnnotatedImage:
+        return self.annotations.images[int(self.annotations.image_index[index])]
+
     def _without_missing(self, hands: HandAnnotations) -> HandAnnotations:
-        folder = Path(self.img_prefix)
-        missing = [index for index, name in enumerate(hands.files) if not (folder / name).is_file()]
-        if not missing:
+        folder = self.img_prefix
+        # Path.is_file raises on a name that is too long
+        there = [os.path.isfile(Path(folder) / image.file) for image in hands.images]  # noqa: PTH113
+        missing = np.flatnonzero(~np.array(there))
+        what = f"{len(missing)} of {len(hands.images)} images of {self.ann_file} are missing in {folder}"
+        return self._without(hands, np.isin(hands.image_index, missing), what)
+
+    def _within_images(self, hands: HandAnnotations) -> HandAnnotations:
+        sizes = np.array([_stated_size(image) or (np.inf, np.inf) for image in hands.images])[hands.image_index]
+        outside = are_outside(hands.boxes_xywh, sizes)
+        what = f"{outside.sum()} of {len(hands)} boxes of {self.ann_file} lie outside their image"
+        return self._without(hands, outside, what)
+
+    def _without(self, hands: HandAnnotations, bad: NDArray[np.bool_], what: str) -> HandAnnotations:
+        """The hands that are not ``bad`` (N,), of which ``what`` says how many there are and why."""
+        if not bad.any():
             return hands
-        names = ", ".join(hands.files[index] for index in missing[:NAMED_AT_MOST])
-        names += ", ..." if len(missing) > NAMED_AT_MOST else ""
-        text = f"{len(missing)} of {len(hands.files)} images of {self.ann_file} are missing in {folder}: {names}"
+        files = [hands.images[index].file for index in np.unique(hands.image_index[bad])]
+        what += f": {', '.join(files[:NAMED_AT_MOST])}{', ...' if len(files) > NAMED_AT_MOST else ''}"
         if self.on_bad_image == "raise":
-            raise DatasetError(f"{text}; on_bad_image='skip' leaves them out.")
-        kept = hands.only(~np.isin(hands.file_index, missing))
-        if not len(kept):
-            raise DatasetError(f"{text}; no hand is left.")
-        logger.warning("%s; %d of %d hands are left out.", text, len(hands) - len(kept), len(hands))
-        return kept
+            raise DatasetError(f"{what}; on_bad_image='skip' leaves them out.")
+        if bad.all():
+            raise DatasetError(f"{what}; no hand is left.")
+        logger.warning("%s; %d of %d hands are left out.", what, bad.sum(), len(hands))
+        return hands.only(~bad)
 
 
-def read_rgb(path: str | Path) -> Image:
-    """(H, W, 3) uint8 RGB of an image file, read as `sources.images.load_image` reads it.
+def read_rgb(path: str | Path, size: tuple[int, int] | None = None) -> Image:
+    """(H, W, 3) uint8 RGB of an image file, read as `sources.images.load_image` reads it, of that ``size`` if given.
 
     Raises:
-        DatasetError: the file is missing, broken, no image or too large; names it.
+        DatasetError: the file is missing, broken, no image, too large or of another size; names it.
     """
     try:
-        return np.ascontiguousarray(load_image(Path(path))[..., ::-1])
+        return np.ascontiguousarray(load_image(Path(path), size)[..., ::-1])
     except (InputError, OSError) as error:
         raise DatasetError(str(error)) from None
 
 
 def collate(samples: list[Sample | None]) -> Sample | None:
-    """Samples -> a batch: arrays, numbers and tensors are stacked, anything else becomes a list.
+    """Samples -> a batch: arrays, numbers and tensors are stacked, anything else, and what some lack, becomes a list.
 
     Samples of None (broken images) are left out; None if none is left.
     """
@@ -164,11 +188,26 @@ def collate(samples: list[Sample | None]) -> Sample | None:
         values = [sample[key] for sample in kept]
         if isinstance(values[0], torch.Tensor):
             batch[key] = torch.stack(values)
-        elif isinstance(values[0], (np.ndarray, np.generic, int, float)):
-            batch[key] = torch.from_numpy(np.stack(values))
+        elif all(isinstance(value, (np.ndarray, np.generic, int, float)) for value in values):
+            stacked = np.stack(values)
+            batch[key] = values if stacked.dtype.kind == "O" else torch.from_numpy(stacked)  # an id beyond 64 bits
         else:
             batch[key] = values
     return batch
+
+
+def _stated_size(image: AnnotatedImage) -> tuple[int, int] | None:
+    return (image.width, image.height) if image.width and image.height else None
+
+
+def _check_inside(sample: Sample) -> None:
+    height, width = sample["img"].shape[:2]
+    if are_outside(sample["bbox"][None], (width, height)).any():
+        box = ", ".join(f"{value:g}" for value in sample["bbox"])
+        raise DatasetError(
+            f"{sample['image_file']} has {width} x {height} pixels and the box of a hand, {box} (xywh), lies outside: "
+            "it is not the image that was annotated."
+        )
 
 
 def _ann_info(data_cfg: dict[str, Any]) -> dict[str, Any]:

@@ -9,35 +9,42 @@ from typing import IO, Any
 from ..errors import DatasetError, MissingFileError
 
 CHUNK = 1 << 22  # characters read at once
+SHOWN, MAX_LISTED = 40, 8  # characters of a key and keys in an error
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def iterate_arrays(path: str | Path, keys: Collection[str], chunk: int = CHUNK) -> Iterator[tuple[str, Any]]:
+def iterate_arrays(
+    path: str | Path, keys: Collection[str], chunk: int = CHUNK, required: Collection[str] = ()
+) -> Iterator[tuple[str, Any]]:
     """Yield ``(key, element)`` for each element of the top-level arrays named in ``keys``, in the file's order.
 
     Args:
         path: a JSON file that holds an object, as COCO annotation files do.
+        required: keys that the object must have.
         chunk: characters read at once; memory stays at a few chunks, or at the largest single element.
     Raises:
         MissingFileError: no such file.
-        DatasetError: not valid JSON, not an object, or a key of ``keys`` that holds no array; names the file.
+        DatasetError: not valid JSON, not an object, a key of ``keys`` that holds no array, or, at the end, a required
+            key that is not there; names the file.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"annotation file {path} does not exist.")
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:  # Windows writes a byte-order mark
         reader = _Reader(file, chunk)
         try:
-            yield from _members(reader, keys)
+            yield from _members(reader, keys, required)
         except (ValueError, RecursionError) as error:
             message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise DatasetError(f"{path} is not a COCO annotation file: {message} near character {reader.at}.") from None
 
 
-def _members(reader: "_Reader", keys: Collection[str]) -> Iterator[tuple[str, Any]]:
+def _members(reader: "_Reader", keys: Collection[str], required: Collection[str]) -> Iterator[tuple[str, Any]]:
     reader.expect("{", "an object with 'images' and 'annotations'")
+    seen: list[str] = []
     while reader.peek() != "}":
         key = reader.value()
+        seen.append(str(key)[:SHOWN])
         reader.expect(":", "a colon")
         if key in keys:
             reader.expect("[", f"an array under {key!r}")
@@ -48,6 +55,9 @@ def _members(reader: "_Reader", keys: Collection[str]) -> Iterator[tuple[str, An
         else:
             reader.value()
         reader.separator("}")
+    missing = [key for key in required if key not in seen]
+    if missing:
+        raise ValueError(f"it has no {missing[0]!r} but {', '.join(map(repr, seen[:MAX_LISTED])) or 'nothing'}")
 
 
 class _Reader:

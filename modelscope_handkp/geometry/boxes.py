@@ -46,6 +46,14 @@ def as_boxes(boxes: ArrayLike) -> Array:
     return array
 
 
+def are_outside(boxes_xywh: ArrayLike, sizes: ArrayLike) -> NDArray[np.bool_]:
+    """(N,): which xywh boxes (N, 4) share no area with their image of ``sizes``, (width, height) or (N, 2)."""
+    boxes, limits = np.asarray(boxes_xywh, np.float64), np.asarray(sizes, np.float64)
+    beyond, before = boxes[:, :2] >= limits, boxes[:, :2] + boxes[:, 2:] <= 0
+    outside: NDArray[np.bool_] = np.any(beyond | before, axis=1)
+    return outside
+
+
 def xyxy_to_xywh(boxes: ArrayLike) -> Array:
     """(..., 4) xyxy -> (..., 4) xywh, float32."""
     boxes = np.asarray(boxes, np.float32)

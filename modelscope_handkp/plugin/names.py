@@ -17,6 +17,7 @@ POSE_COLLECT = "PoseCollect"
 TRAINER = "easycv"
 METRIC = "EasyCVMetric"
 DATASET = "HandCocoWholeBodyDataset"
+KEYPOINT_DATASET = "HandCocoKeypointsDataset"
 ADD_LR_LOG_HOOK = "AddLrLogHook"
 
 # (registry, group, name) -> the module whose import registers it
@@ -30,5 +31,6 @@ REGISTERED = {
     ("TRAINERS", DEFAULT_GROUP, TRAINER): f"{PACKAGE}.plugin.training.trainer",
     ("METRICS", DEFAULT_GROUP, METRIC): f"{PACKAGE}.plugin.training.metric",
     ("CUSTOM_DATASETS", TASK, DATASET): f"{PACKAGE}.plugin.training.dataset",
+    ("CUSTOM_DATASETS", TASK, KEYPOINT_DATASET): f"{PACKAGE}.plugin.training.dataset",
     ("HOOKS", DEFAULT_GROUP, ADD_LR_LOG_HOOK): f"{PACKAGE}.plugin.training.loop_hooks",
 }

@@ -1,7 +1,7 @@
 """Data loaders whose order and random numbers follow from seed and epoch alone, so that a run repeats and resumes."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Any
 
 import cv2
@@ -93,7 +93,8 @@ def build_loader(
         pad: also says that the loader is for training, where an epoch must have a batch.
         options: further arguments of torch's DataLoader.
     Raises:
-        TypeError, ValueError: an argument that DataLoader does not take.
+        TypeError, ValueError: an argument that DataLoader does not take; ``drop_last`` that leaves no batch to train
+            on, or samples out of an evaluation.
     """
     if sampler is None and not isinstance(dataset, IterableDataset):
         sampler = EpochSampler(len(dataset), shuffle, seed, rank, world, pad)  # type: ignore[arg-type]
@@ -106,6 +107,14 @@ def build_loader(
         generator=torch.Generator(),
         **options,
     )
+    if options.get("drop_last"):
+        if not pad:
+            raise ValueError("drop_last would leave samples out of the evaluation; remove it")
+        if isinstance(sampler, Sized) and len(sampler) < batch_size_per_gpu:
+            raise ValueError(
+                f"drop_last leaves no batch, since {len(sampler)} samples are fewer than a batch of "
+                f"{batch_size_per_gpu}; remove it, or set a smaller batch_size_per_gpu"
+            )
     loader.needs_every_batch, loader.needs_a_batch = pad and world > 1, pad
     return loader
 

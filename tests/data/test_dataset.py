@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from coco_files import annotation, write_coco
@@ -181,3 +182,84 @@ def test_options_that_are_not_known(tmp_path: Path) -> None:
         HandDataset(path, tmp_path, on_bad_image="ignore")
     with pytest.raises(ConfigError, match="num_joints is 17, a hand has 21"):
         HandDataset(path, tmp_path, data_cfg={"num_joints": 17})
+
+
+def write_rotated(folder: Path, width: int, height: int, **changes: Any) -> Path:
+    """One hand in the upper left of a 32 x 24 photograph that EXIF shows as 24 x 32, listed as ``width x height``."""
+    stored = np.zeros((24, 32, 3), np.uint8)
+    stored[:, :16] = 255  # its left half, which is the upper half of the rotated image
+    image, exif = PIL.Image.fromarray(stored), PIL.Image.Exif()
+    exif[0x0112] = 6  # Orientation
+    image.save(folder / "a.png", exif=exif)
+    entries = [{"id": 0, "file_name": "a.png", "width": width, "height": height}]
+    people = [annotation(0, lefthand_box=[1, 1, 12, 12], **changes)]
+    (folder / "a.json").write_text(json.dumps({"images": entries, "annotations": people}))
+    return folder / "a.json"
+
+
+def test_the_image_that_was_annotated_is_read(tmp_path: Path) -> None:
+    as_stored, as_shown = (HandDataset(write_rotated(tmp_path, *size), tmp_path)[0] for size in ((32, 24), (24, 32)))
+    assert as_stored is not None and as_shown is not None
+    assert as_stored["img"].shape == (24, 32, 3) and as_shown["img"].shape == (32, 24, 3)
+    assert as_stored["img"][:, :16].min() == 255 and as_stored["img"][:, 16:].max() == 0
+    assert as_shown["img"][:16].min() == 255 and as_shown["img"][16:].max() == 0
+    unstated = HandDataset(write_rotated(tmp_path, 0, 24), tmp_path)[0]
+    assert unstated is not None and unstated["img"].shape == (32, 24, 3)
+
+
+def test_an_image_that_was_resized_after_annotation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_rotated(tmp_path, 192, 144)
+    with pytest.raises(DatasetError, match=r"a\.png.*192 x 144"):
+        HandDataset(path, tmp_path)[0]
+    data = HandDataset(path, tmp_path, on_bad_image="skip")
+    assert data[0] is None and data.skipped == 1
+    assert "a.png" in caplog.text
+
+
+def test_boxes_outside_their_image(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entries = [{"id": i, "file_name": f"{i}.png", "width": 32, "height": 24} for i in range(2)]
+    for box in ([32, 1, 9, 9], [1, 24, 9, 9], [-9, 1, 9, 9], [1, -9, 9, 9]):
+        path = write_coco(tmp_path, [annotation(0, "left right", lefthand_box=box), annotation(1)])
+        path.write_text(json.dumps({**json.loads(path.read_text()), "images": entries}))
+        with pytest.raises(DatasetError, match=r"1 of 3 boxes of .* outside their image: 0\.png; on_bad_image='skip'"):
+            HandDataset(path, tmp_path)
+        data = HandDataset(path, tmp_path, on_bad_image="skip")
+        assert [data.describe(i)["is_left"] for i in range(len(data))] == [False, True]
+        assert "1 of 3 hands are left out" in caplog.text
+        caplog.clear()
+
+
+def test_a_box_that_reaches_out_of_its_image_is_kept(tmp_path: Path) -> None:
+    path = write_coco(
+        tmp_path, [annotation(0, lefthand_box=[-8, -8, 9, 9]), annotation(1, lefthand_box=[31, 23, 9, 9])]
+    )
+    entries = [{"id": i, "file_name": f"{i}.png", "width": 32, "height": 24} for i in range(2)]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "images": entries}))
+    data = HandDataset(path, tmp_path)
+    assert len(data) == 2 and data[0] is not None and data[1] is not None
+
+
+def test_a_box_outside_an_image_of_which_no_size_is_stated(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [annotation(0, lefthand_box=[90, 1, 9, 9])])
+    with pytest.raises(DatasetError, match=r"0\.png has 32 x 24 pixels and the box of a hand, 90, 1, 9, 9 \(xywh\), l"):
+        HandDataset(path, tmp_path)[0]
+    assert HandDataset(path, tmp_path, on_bad_image="skip")[0] is None
+
+
+def test_ids_of_any_kind_travel_with_the_sample(tmp_path: Path) -> None:
+    entries = [{"id": name, "file_name": f"{i}.png"} for i, name in enumerate(("x-1", 1 << 70))]
+    people = [{**annotation(0), "image_id": "x-1", "id": 5}, {**annotation(1), "image_id": 1 << 70, "id": None}]
+    path = write_coco(tmp_path, people)
+    path.write_text(json.dumps({"images": entries, "annotations": people}))
+    data = HandDataset(path, tmp_path)
+    batch = collate([data[0], data[1]])
+    assert batch is not None and batch["image_id"] == ["x-1", 1 << 70] and batch["annotation_id"] == [5, None]
+    batch = collate([data[1], data[1]])
+    assert batch is not None and batch["image_id"] == [1 << 70] * 2
+
+
+def test_a_file_name_that_no_system_has_is_missing(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [annotation(0)])
+    path.write_text(json.dumps({"images": [{"id": 0, "file_name": "x" * 5000}], "annotations": [annotation(0)]}))
+    with pytest.raises(DatasetError, match=r"1 of 1 images .* are missing"):
+        HandDataset(path, tmp_path)

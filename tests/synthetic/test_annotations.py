@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from modelscope_handkp.data.coco_wholebody import read_annotations
+from modelscope_handkp.data.annotations import read_annotations
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.synthetic import annotations, kinematics, render_batch, write_dataset
 

@@ -81,7 +81,7 @@ def test_a_loader_gives_the_share_of_its_process() -> None:
     assert batches(Numbers(5)) == [[0, 1], [2, 3], [4]]
     assert batches(Numbers(5), rank=1, world=2) == [[1, 3]]
     assert batches(Numbers(5), rank=1, world=2, pad=True) == [[1, 3], [0]]
-    assert batches(Numbers(5), drop_last=True) == [[0, 1], [2, 3]]
+    assert batches(Numbers(5), drop_last=True, pad=True) == [[0, 1], [2, 3]]
     assert batches(Numbers(5), sampler=[4, 0]) == [[4, 0]]
     assert batches(Stream()) == [[1, 2], [3]]
     shuffled = [index for batch in batches(Numbers(9), shuffle=True) for index in batch]
@@ -156,3 +156,17 @@ def test_an_epoch_without_any_image_is_an_error_in_training_only() -> None:
         batches(Numbers(2, broken=(0, 1)), pad=True)
     assert batches(Numbers(2, broken=(0, 1))) == []
     assert list(HandLoader(Numbers(2, broken=(0, 1)), collate_fn=collate)) == []
+
+
+def test_drop_last_with_fewer_samples_than_a_batch() -> None:
+    with pytest.raises(ValueError, match="since 3 samples are fewer than a batch of 4; remove it, or set a smaller"):
+        batches(Numbers(3), 4, drop_last=True, pad=True)
+    with pytest.raises(ValueError, match="since 2 samples are fewer than a batch of 3"):
+        batches(Numbers(4), 3, drop_last=True, pad=True, world=2)
+    assert batches(Numbers(3), 3, drop_last=True, pad=True) == [[0, 1, 2]]
+    assert batches(Numbers(3), 4, drop_last=False, pad=True) == [[0, 1, 2]]
+
+
+def test_drop_last_in_an_evaluation() -> None:
+    with pytest.raises(ValueError, match="drop_last would leave samples out of the evaluation"):
+        batches(Numbers(5), drop_last=True)

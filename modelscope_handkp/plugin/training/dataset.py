@@ -1,4 +1,4 @@
-"""`HandCocoWholeBodyDataset`, as the configuration's ``dataset.train`` and ``dataset.val`` name it."""
+"""The data sets that a configuration's ``dataset.train`` and ``dataset.val`` name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,16 +17,16 @@ from .. import names
 DATA_ROOT = "${data_root}"  # stands for the folder that a split was unpacked to
 DATA_SOURCE = "HandCocoPoseTopDownSource"
 SHIFT = "TopDownRandomShiftBboxCenter"  # EasyCV's training reader shifts by itself; no configuration names it
-GROUND_TRUTH = ("joints_3d", "joints_3d_visible", "bbox", "is_left")
+GROUND_TRUTH = ("joints_3d", "joints_3d_visible", "bbox", "area", "is_left", "annotation_id", "category_id")
 
 
 @CUSTOM_DATASETS.register_module(names.TASK, module_name=names.DATASET, force=True)
 class HandCocoWholeBodyDataset(HandDataset):
-    """The hands of a split of a COCO-WholeBody data set, through the configured transforms.
+    """The hands of a split, in any layout that `read_annotations` reads, through the configured transforms.
 
     Each item is what ``pipeline`` collects; its ``img_metas`` also hold ``ground_truth``, against which `EasyCVMetric`
-    evaluates: ``joints_3d``, ``joints_3d_visible`` and ``bbox`` in image pixels, and ``is_left``, all of the image as
-    annotated, before any flip.
+    evaluates: ``joints_3d``, ``joints_3d_visible``, ``bbox`` and ``area`` in image pixels, ``is_left``,
+    ``annotation_id`` and ``category_id``, all of the image as annotated, before any flip.
 
     Args:
         data_source: ``ann_file``, ``img_prefix``, ``data_cfg``, ``test_mode`` (no random shift of the crop) and
@@ -64,6 +64,11 @@ class HandCocoWholeBodyDataset(HandDataset):
             on_bad_image=source.get("on_bad_image", "raise"),
             seed=seed,
         )
+
+
+@CUSTOM_DATASETS.register_module(names.TASK, module_name=names.KEYPOINT_DATASET, force=True)
+class HandCocoKeypointsDataset(HandCocoWholeBodyDataset):
+    """The same under the name for plain hand annotations, of which each is a hand (`read_hand`)."""
 
 
 class TransformsWithTruth:

@@ -9,10 +9,11 @@ from modelscope.metrics.base import Metric
 from modelscope.metrics.builder import METRICS
 from modelscope.outputs import OutputKeys
 
-from ...data import metrics
+from ...arrays import Array
+from ...data import metrics, oks
 from ...errors import ConfigError, DatasetError
 from ...model_dir.config import plain
-from ...results.coco import coco_entry
+from ...results.coco import HAND_CATEGORY, coco_entry
 from ...skeleton import KEYPOINT_NAMES
 from .. import names
 
@@ -55,13 +56,20 @@ class Predictions(Metric):
     def to_coco(self) -> list[dict[str, Any]]:
         """COCO results in the order of ``bbox_id``: `coco_entry` and ``bbox_id``.
 
-        ``score`` is the mean of the keypoints' scores; ``bbox`` and ``is_left`` are those of the ground truth.
+        ``score`` is the mean of the keypoints' scores; ``bbox``, ``is_left``, ``category_id`` and ``annotation_id`` are
+        those of the ground truth.
         """
         entries = []
         for (_, bbox_id), sample in self._ordered():
             truth, keypoints = sample["ground_truth"] or {}, sample["keypoints"]
             entry = coco_entry(
-                sample["image_id"], keypoints, keypoints[:, 2].mean(), truth.get("bbox"), truth.get("is_left")
+                sample["image_id"],
+                keypoints,
+                _score(keypoints),
+                truth.get("bbox"),
+                truth.get("is_left"),
+                category_id=truth.get("category_id"),
+                annotation_id=truth.get("annotation_id"),
             )
             entries.append({**entry, "bbox_id": bbox_id})
         return entries
@@ -75,7 +83,7 @@ class Predictions(Metric):
 
 @METRICS.register_module(names.DEFAULT_GROUP, module_name=names.METRIC, force=True)
 class EasyCVMetric(Predictions):
-    """PCK, AUC, EPE, NME; PCK of each joint and by hand size (`metrics.evaluate_keypoints`).
+    """PCK, AUC, EPE, NME; PCK of each joint and by hand size (`metrics.evaluate_keypoints`); OKS-AP as COCO counts it.
 
     Args:
         evaluators: one ``{"type": "KeyPointEvaluator", "metric_names": [...], "pck_thr": 0.2, "auc_nor": 30}``.
@@ -101,8 +109,9 @@ class EasyCVMetric(Predictions):
         """The numbers of the samples seen so far.
 
         Returns:
-            those of ``metric_names``, ``PCK_wrist`` ... ``PCK_pinky_finger4``, ``PCK_small/medium/large`` and
-            ``hands``; a keypoint or size without a sample is left out.
+            those of ``metric_names``, ``AP``, ``AP50``, ``AP75`` and ``AR`` (`oks.average_precision`), ``PCK_wrist``
+            ... ``PCK_pinky_finger4``, ``PCK_small/medium/large`` and ``hands``; a keypoint or size without a sample is
+            left out.
         Raises:
             DatasetError: no sample was added, or one came without ground truth.
         """
@@ -119,4 +128,28 @@ class EasyCVMetric(Predictions):
         per_joint = {f"PCK_{name}": float(value) for name, value in zip(KEYPOINT_NAMES, result["PCK_joints"])}
         per_size = {f"PCK_{name}": result[f"PCK_{name}"] for name in metrics.SIZE_LIMITS}
         detail = {name: value for name, value in {**per_joint, **per_size}.items() if not math.isnan(value)}
-        return {**chosen, **detail, "hands": result["hands"]}
+        return {**chosen, **self._average_precision(samples, predictions), **detail, "hands": result["hands"]}
+
+    @staticmethod
+    def _average_precision(samples: list[dict[str, Any]], predictions: Array) -> dict[str, float]:
+        truths = [sample["ground_truth"] for sample in samples]
+        return oks.average_precision(
+            predictions,
+            [_score(keypoints) for keypoints in predictions],
+            np.stack([truth["joints_3d"] for truth in truths]),
+            np.stack([truth["joints_3d_visible"][:, 0] > 0 for truth in truths]),
+            [truth.get("area", truth["bbox"][2] * truth["bbox"][3]) for truth in truths],
+            [_image_key(sample) for sample in samples],
+            [truth.get("category_id", HAND_CATEGORY) for truth in truths],
+        )
+
+
+def _image_key(sample: dict[str, Any]) -> tuple[bool, Any, str]:
+    """Sorts by id; two data sets that are evaluated together may have the same ids."""
+    image_id = "" if sample["image_id"] is None else sample["image_id"]
+    return isinstance(image_id, str), image_id, str(sample["image_file"])
+
+
+def _score(keypoints: Array) -> float:
+    """The score of a hand: the mean of its (21, 3) keypoints'."""
+    return float(keypoints[:, 2].mean())
