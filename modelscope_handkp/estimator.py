@@ -28,6 +28,7 @@ from .pose.crop import Crop, Cropper
 from .pose.queue import Look, QueuedImage, check_sources, read_groups
 from .pose.refine import confidence, filter_hands
 from .pose.views import MultiView
+from .sources.pixels import is_batch
 
 DEFAULT_BATCH_SIZE = 32
 
@@ -108,17 +109,19 @@ class HandEstimator:
     @overload
     def __call__(self, image: Any, boxes: Any = None) -> Hands: ...
     def __call__(self, image: Any, boxes: Any = None) -> Hands | list[Hands]:
-        """The hands of one image, or of each of a list or tuple of images.
+        """The hands of one image, or of each of several.
 
         Args:
-            image: as `load_image` takes it, or a list or tuple of such.
-            boxes: (N, 4) xyxy in image pixels, anywhere; then no detector runs. For a list, a list of such or None.
+            image: as `load_image` takes it; or several: a list or tuple of such, an array (N, H, W, 3) BGR or a tensor
+                (N, 3, H, W) or (N, H, W, 3) RGB.
+            boxes: (N, 4) xyxy in image pixels, anywhere; then no detector runs. For several images, a list of such or
+                None.
         Returns:
-            `Hands`, or a list of them in the order of the images.
+            `Hands`, or for several images a list of them in their order.
         Raises:
             InputError, MissingFileError, DownloadError: an image or box that cannot be used, named.
         """
-        if isinstance(image, (list, tuple)):
+        if is_batch(image):
             return [_hands_of(result) for result in self.stream(image, boxes)]
         return _hands_of(next(self.stream([image], [boxes])))
 
@@ -128,7 +131,8 @@ class HandEstimator:
         """A `Result` for each source, in order; one that cannot be read has its error.
 
         Args:
-            sources: as `load_image` takes them; read as they are needed.
+            sources: as `load_image` takes them, read as they are needed; or an array or tensor of several, as in a
+                call.
             boxes: of each source, as in a call.
             max_waiting: how many images are read before the first has its result; they share batches. 1 for a live
                 source: each image has its result before the next is read. None: ``batch_size``.

@@ -14,8 +14,8 @@ from ..errors import HandkpError, InputError
 from ..estimator import HandEstimator
 from ..hands import Result
 from ..results.json_report import Entry, entry_of, json_report
-from ..sources.download import is_url
-from ..sources.listing import list_sources
+from ..sources.encoded import is_data_url
+from ..sources.listing import is_remote, list_sources
 from .exit_codes import OK, SOME_FAILED
 
 DEFAULT_OUT = Path("hands")
@@ -64,7 +64,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     )
     sources = list(list_sources(arguments.sources))
     json_path = arguments.json or arguments.out / JSON_NAME
-    taken = {os.path.realpath(source) for source in sources if not is_url(source)}
+    taken = {os.path.realpath(source) for source in sources if not is_remote(source)}
     if os.path.realpath(json_path) in taken:
         raise InputError(f"--json {json_path} is one of the images.")
     drawings = drawing_names(sources, arguments.out, {*taken, os.path.realpath(json_path)})
@@ -100,7 +100,8 @@ def drawing_names(sources: Sequence[str], out: Path, taken: set[str]) -> list[Pa
     """A file in ``out`` of its own for the drawing of every source, none of those ``taken`` (real paths)."""
     taken, names, numbers = set(taken), [], Counter[str]()
     for source in sources:
-        stem = Path(source.split("?")[0]).stem or "image"
+        stem = "" if is_data_url(source) else Path(source.split("?")[0]).stem
+        stem = stem or "image"
         while True:
             numbers[stem] += 1
             path = out / (f"{stem}-{numbers[stem]}.jpg" if numbers[stem] > 1 else f"{stem}.jpg")

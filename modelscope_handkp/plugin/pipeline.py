@@ -20,6 +20,8 @@ from ..estimator import DEFAULT_BATCH_SIZE, HandEstimator
 from ..hands import Hands, Result
 from ..model_dir.config import read_configuration
 from ..model_dir.settings import ModelSettings
+from ..sources.encoded import is_file_object
+from ..sources.pixels import is_batch
 from . import names
 from .model import HandPoseModel
 
@@ -79,13 +81,13 @@ class Hand2DKeypointsPipeline(Pipeline):
         """The hands of an image, or of each of several.
 
         Args:
-            input: a path, URL, (H, W, 3) BGR array or PIL image; a list or tuple of them; an iterator or an
-                ``MsDataset``.
+            input: an image as `sources.images.load_image` takes it; several as `HandEstimator` takes them; an iterator
+                of images or an ``MsDataset``.
             batch_size: how many of several images go through together; 1 for a live source, whose next image is then
                 read only after the result of the last. None: the pipeline's.
         Returns:
             for an image a dict of arrays: ``keypoints`` (N, 21, 3): x, y in image pixels and score; ``boxes`` (N, 4)
-            xyxy; ``scores`` (N,), the detector's. For a list or tuple a list, for an iterator or an ``MsDataset`` a
+            xyxy; ``scores`` (N,), the detector's. For several images a list, for an iterator or an ``MsDataset`` a
             generator of them. The score of a keypoint that is not above ``keypoint_threshold`` is 0.
         Raises:
             HandkpError: an image that cannot be used; the message names it.
@@ -95,9 +97,9 @@ class Hand2DKeypointsPipeline(Pipeline):
             raise TypeError(f"this pipeline takes an input and batch_size, not {[*args, *options]}.")
         if batch_size is not None:
             batch_size = check_count("batch_size", batch_size)
-        if isinstance(input, (Iterator, MsDataset)):
+        if isinstance(input, (Iterator, MsDataset)) and not is_file_object(input):
             return map(self._output, self.estimator.stream(input, max_waiting=batch_size))
-        if isinstance(input, (list, tuple)):
+        if is_batch(input):
             return [self._output(result) for result in self.estimator.stream(input, max_waiting=batch_size)]
         return self.postprocess({"hands": self.estimator(input)})
 

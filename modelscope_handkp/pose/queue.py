@@ -5,6 +5,8 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
+import PIL.Image
+import torch
 from numpy.typing import NDArray
 
 from ..arrays import Array, Image
@@ -12,11 +14,15 @@ from ..errors import HandkpError, InputError
 from ..geometry.boxes import as_boxes, clip_boxes
 from ..hands import Result
 from ..skeleton import NUM_KEYPOINTS
+from ..sources.encoded import is_data_url, is_file_object
 from ..sources.images import load_image
+from ..sources.names import source_name
+from ..sources.pixels import is_batch
 from .crop import to_rgb
 from .refine import mean_scores, poorly_localised
 
 MAX_WAITING_PIXELS = 32_000_000  # of images that are held until their batch is full: 100 MB, and as much in RGB
+ONE_IMAGE = (str, bytes, bytearray, memoryview, np.ndarray, torch.Tensor, PIL.Image.Image)  # but for batches
 _MISSING = object()
 
 
@@ -88,8 +94,8 @@ def check_sources(sources: Any, boxes: Any) -> None:
     Raises:
         InputError: ``sources`` is no iterable of images, or ``boxes`` has another number of entries.
     """
-    one = isinstance(sources, (str, bytes)) or (isinstance(sources, np.ndarray) and sources.ndim <= 3)
-    if one or not isinstance(sources, Iterable):
+    one = isinstance(sources, ONE_IMAGE) or is_file_object(sources)
+    if (one and not is_batch(sources)) or not isinstance(sources, Iterable):
         raise InputError(f"stream takes several images, got one {type(sources).__name__}: pass it in a list, or call.")
     if boxes is None:
         return
@@ -144,7 +150,10 @@ def _pairs(sources: Iterable[Any], boxes: Iterable[Any] | None) -> Iterator[tupl
 
 
 def _read(source: Any, given: Any) -> QueuedImage | Result:
+    image = source
+    if isinstance(source, str) and is_data_url(source):
+        source = source_name(source)  # no result holds and prints the megabytes
     try:
-        return QueuedImage(source, load_image(source), None if given is None else as_boxes(given))
+        return QueuedImage(source, load_image(image), None if given is None else as_boxes(given))
     except (HandkpError, OSError) as error:
         return Result(source, error=error)

@@ -9,6 +9,7 @@ from typing import Any
 from ..files import open_atomically
 from ..hands import Result
 from ..skeleton import KEYPOINT_NAMES
+from ..sources.names import source_name
 
 Entry = dict[str, Any]
 
@@ -17,9 +18,9 @@ def entry_of(result: Result) -> Entry:
     """What the file says of one image: ``source``, and ``width``, ``height`` and ``hands`` (`Hands.to_list`) or
     ``error``."""
     if result.hands is None or result.image is None:
-        return {"source": str(result.source), "error": str(result.error)}
+        return {"source": source_name(result.source), "error": str(result.error)}
     height, width = result.image.shape[:2]
-    return {"source": str(result.source), "width": width, "height": height, "hands": result.hands.to_list()}
+    return {"source": source_name(result.source), "width": width, "height": height, "hands": result.hands.to_list()}
 
 
 @contextmanager

@@ -3,31 +3,54 @@
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import PIL.Image
+import torch
 from numpy.typing import NDArray
 from PIL import ImageOps, UnidentifiedImageError
+from PIL.Image import Transpose
 
 from ..arrays import Image
-from ..errors import InputError, MissingFileError
+from ..errors import HandkpError, InputError, MissingFileError, MissingPackageError
+from .content import HEAD_BYTES, is_avif, is_heif, is_read_whole, what_it_is
 from .download import download, is_url
-from .listing import IMAGE_SUFFIXES, images_in
+from .encoded import MAX_ENCODED_BYTES, decode_data_url, is_data_url, is_file_object, read_file_object
+from .listing import images_in, left_out, name_some
+from .names import source_name
+from .pixels import MAX_PIXELS, MAX_SIDE, check_size, from_array, from_tensor, sixteen_to_eight_bit
 
-MAX_PIXELS = 80_000_000
-MAX_SIDE = 32_766  # OpenCV's warp addresses no more
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "load_image"]
+
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")  # Pillow runs Ghostscript for some others
-SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 SHOWN = 200  # characters of a path in an error
+ORIENTATION, SUBFILE_TYPE, SUB_IFDS, DNG_VERSION = 274, 254, 330, 50706  # tags of TIFF and EXIF
+UNROTATE = {  # EXIF orientation of an image whose sides are exchanged -> what turns it back
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_90,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_270,
+}
 
 
 def load_image(source: Any, size: tuple[int, int] | None = None) -> Image:
     """Read one image.
 
     Args:
-        source: a path, an http(s) URL, a PIL image, or an array: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA;
-            uint8, uint16 (0..65535), or floating (0..1, or 0..255 when anything is above 1).
+        source: one of
+            - a path, an http(s) URL or a data URL;
+            - the content of an image file: bytes, or a binary file object, read from where it stands;
+            - a PIL image;
+            - an array (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA, as OpenCV has it;
+            - a tensor (3, H, W) RGB, (4, H, W) RGBA, (1, H, W) or (H, W), as torchvision has it, or with the channels
+              last. On any device.
+
+            Of uint8 and other integers black is 0 and white 255; of uint16 white is 65535, and an array of it that
+            stays under 256 is refused. Of floats white is 1 if the maximum is at most 1.5, else 255. Floats may go
+            beyond black and white by half of the range, as interpolation or brightening leaves them, and are clipped.
+            Refused are floats that may be either (a maximum between 1.5 and 4, with fractions), those of which much is
+            below black (normalised images), NaN and infinity. bool is refused.
         size: (width, height) in pixels that an annotation states. An image of this size before its EXIF rotation, and
             not after it, is read unrotated, since its stored pixels were annotated. None: any size.
     Returns:
@@ -35,123 +58,160 @@ def load_image(source: Any, size: tuple[int, int] | None = None) -> Image:
         transparency is laid on white, an animation gives its first frame.
     Raises:
         MissingFileError, DownloadError: nothing to read.
+        MissingPackageError: HEIC without pillow-heif.
         InputError: not an image, more than `MAX_PIXELS` pixels or `MAX_SIDE` a side, or another size than ``size``.
     """
-    if isinstance(source, np.ndarray):
-        image = _from_array(source)
+    if isinstance(source, (np.ndarray, torch.Tensor)) and not _is_encoded(source):
+        image = from_array(source) if isinstance(source, np.ndarray) else from_tensor(source)
         if size is not None and image.shape[1::-1] != tuple(size):
-            raise _other_size("the array", size, image.shape[1::-1])
+            raise _other_size(source_name(source), size, image.shape[1::-1])
         return image
-    if isinstance(source, PIL.Image.Image):
-        return _decode(source, "the PIL image", size)
-    if isinstance(source, str) and is_url(source):
-        return _decode(io.BytesIO(download(source)), source, size)
-    if isinstance(source, (str, Path)):
-        _check_file(source)
-        return _decode(source, str(source), size)
-    more = "several are a list, a tuple or the sources of stream()"
-    if source is None:
-        more = "cv2.imread gives None for a file that it cannot read"
-    raise InputError(f"an image is a path, a URL, an array or a PIL image, not a {type(source).__name__}; {more}.")
-
-
-def _check_file(source: str | Path) -> None:
-    shown = str(source)[:SHOWN]
-    if os.path.isdir(source):  # noqa: PTH112  Path.is_dir raises on a name that is too long, and so does is_file below
-        images = images_in(source)
-        if images:
-            raise InputError(
-                f"{shown} is a folder with {len(images)} images, not an image: pass a list, such as "
-                f"list(modelscope_handkp.sources.listing.list_sources([{shown!r}]))."
-            )
-        raise MissingFileError(f"{shown} is a folder without an image ({', '.join(IMAGE_SUFFIXES)}).")
-    if not os.path.isfile(source):  # noqa: PTH113
-        raise MissingFileError(f"{shown} does not exist or is not a file.")
-
-
-def _decode(source: Any, name: str, size: tuple[int, int] | None) -> Image:
-    """A PIL image, or a file that holds one."""
+    name = source_name(source)
     try:
         if isinstance(source, PIL.Image.Image):
             return _from_pil(source, name, size)
-        with PIL.Image.open(source, formats=FORMATS) as image:
-            return _from_pil(image, name, size)
-    except InputError:
+        with _open(source, name) as file:
+            return _decode(file, name, size)
+    except HandkpError:
         raise
-    except (PIL.Image.DecompressionBombError, UnidentifiedImageError) as error:
+    except PIL.Image.DecompressionBombError as error:
         raise InputError(f"{name} is not an image that can be read: {error}.") from None
     except Exception as error:  # a hostile file makes a decoder raise anything
         raise InputError(f"{name} is broken: {error}.") from None
 
 
-def _from_pil(image: PIL.Image.Image, name: str, size: tuple[int, int] | None) -> Image:
-    _check_size(image.width, image.height, name)
-    upright = _upright(image)
-    if size is not None and upright.size != tuple(size):
-        if image.size != tuple(size):
-            raise _other_size(name, size, upright.size)
-        upright = image
-    if upright.mode.startswith("I") or upright.mode == "F":  # 16 bit and wider, one channel
-        values = _sixteen_bit(np.asarray(upright), upright.mode, name)
-        if isinstance(clear := upright.info.get("transparency"), int):  # the value that a PNG leaves transparent
-            values = np.where(values == clear, np.iinfo(np.uint16).max, values)
-        return _from_array(values)
-    if upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info:
-        paper = PIL.Image.new("RGBA", upright.size, "white")
-        upright = PIL.Image.alpha_composite(paper, upright.convert("RGBA"))
-    return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+def _is_encoded(source: NDArray[Any] | torch.Tensor) -> bool:
+    """Whether it is the content of a file, as cv2.imencode and torchvision.io.read_file give it."""
+    return source.ndim == 1 and source.dtype in (np.uint8, torch.uint8)
 
 
-def _upright(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Rotated as its EXIF says; as it is where the EXIF is broken, as viewers do."""
-    image.load()
+def _open(source: Any, name: str) -> IO[bytes]:
+    """The encoded image, from its beginning."""
+    if isinstance(source, str) and is_url(source):
+        return io.BytesIO(download(source))
+    if isinstance(source, str) and is_data_url(source):
+        return io.BytesIO(decode_data_url(source, name))
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        _check_file(path)
+        return Path(path).open("rb")
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source)
+    if isinstance(source, (np.ndarray, torch.Tensor)):
+        return io.BytesIO(np.asarray(source.cpu() if isinstance(source, torch.Tensor) else source).tobytes())
+    if is_file_object(source):
+        return io.BytesIO(read_file_object(source, name))
+    more = "several are a list, a tuple, a batch or the sources of stream()"
+    if source is None:
+        more = "cv2.imread gives None for a file that it cannot read"
+    raise InputError(
+        "an image is a path, a URL, the bytes of a file, a file object, an array, a tensor or a PIL image, not a "
+        f"{type(source).__name__}; {more}."
+    )
+
+
+def _check_file(path: str) -> None:
+    shown = path[:SHOWN]
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises on a name that is too long, and so does is_file below
+        images = images_in(path)
+        if images:
+            raise InputError(
+                f"{shown} is a folder with {len(images)} images, not an image: pass a list, such as "
+                f"list(modelscope_handkp.sources.listing.list_sources([{shown!r}]))."
+            )
+        others = left_out(path)
+        but = f", but with {name_some(others)}" if others else ""
+        raise MissingFileError(f"{shown} is a folder without an image{but}.")
+    if not os.path.isfile(path):  # noqa: PTH113
+        raise MissingFileError(f"{shown} does not exist or is not a file.")
+
+
+def _decode(file: IO[bytes], name: str, size: tuple[int, int] | None) -> Image:
+    head = file.read(HEAD_BYTES)
+    if is_read_whole(head) and file.seek(0, os.SEEK_END) > MAX_ENCODED_BYTES:
+        raise InputError(f"{name} is larger than {MAX_ENCODED_BYTES} bytes.")
+    file.seek(0)
     try:
-        return ImageOps.exif_transpose(image) or image
-    except Exception:  # Pillow raises anything on hostile EXIF
+        with _opened(file, head, name) as image:
+            return _from_pil(image, name, size)
+    except UnidentifiedImageError:
+        what = what_it_is(head) or f"not an image that can be read, as {', '.join(FORMATS)}, AVIF and HEIC are"
+        raise InputError(f"{name} is {what}.") from None
+
+
+def _opened(file: IO[bytes], head: bytes, name: str) -> PIL.Image.Image:
+    if is_heif(head):
+        try:
+            from pillow_heif import HeifImageFile
+        except ImportError:
+            raise MissingPackageError(
+                f"{name} is HEIC, which needs pillow-heif: pip install 'modelscope-handkp[heif]'."
+            ) from None
+        image: PIL.Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
         return image
+    if is_avif(head):
+        PIL.Image.init()
+        if ".avif" not in PIL.Image.EXTENSION:
+            raise InputError(f"{name} is AVIF, which Pillow reads from 11.3 on: pip install --upgrade Pillow.")
+        return PIL.Image.open(file, formats=("AVIF",))
+    image = PIL.Image.open(file, formats=FORMATS)
+    if image.format == "TIFF":
+        _refuse_raw(image.tag_v2, name)  # type: ignore[attr-defined]
+    return image
 
 
-def _sixteen_bit(values: NDArray[Any], mode: str, name: str) -> NDArray[Any]:
-    if mode == "F":
-        return values
+def _refuse_raw(tags: Any, name: str) -> None:
+    """A RAW file's first image is a thumbnail, which would be taken for the image."""
+    if tags.get(SUBFILE_TYPE) == 1 and (SUB_IFDS in tags or DNG_VERSION in tags):
+        raise InputError(f"{name} is a camera's RAW file with a thumbnail: export it as JPEG or PNG.")
+
+
+def _from_pil(image: PIL.Image.Image, name: str, size: tuple[int, int] | None) -> Image:
+    check_size(image.width, image.height, name)
+    image = _oriented(image, name, size)
+    if image.mode == "F":
+        try:
+            return from_array(np.asarray(image))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+    if image.mode.startswith("I"):  # 16 bit and wider, one channel
+        values = _sixteen_bit(np.asarray(image), name)
+        if isinstance(clear := image.info.get("transparency"), int):  # the value that a PNG leaves transparent
+            values = np.where(values == clear, np.iinfo(np.uint16).max, values)
+        return from_array(sixteen_to_eight_bit(values))
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        paper = PIL.Image.new("RGBA", image.size, "white")
+        image = PIL.Image.alpha_composite(paper, image.convert("RGBA"))
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+
+
+def _oriented(image: PIL.Image.Image, name: str, size: tuple[int, int] | None) -> PIL.Image.Image:
+    """Rotated as its EXIF says, or as stored where only that has the stated size; as it is where the EXIF is broken."""
+    tag = _orientation(image) if image.format == "TIFF" else None  # loading a TIFF rotates it and drops the tag
+    image.load()
+    tag = tag or _orientation(image)
+    try:
+        upright = ImageOps.exif_transpose(image) or image
+    except Exception:  # Pillow raises anything on hostile EXIF
+        upright = image
+    if size is None or upright.size == tuple(size):
+        return upright
+    if tag in UNROTATE and upright.size[::-1] == tuple(size):
+        return upright.transpose(UNROTATE[tag])
+    raise _other_size(name, size, upright.size)
+
+
+def _orientation(image: PIL.Image.Image) -> Any:
+    try:
+        return image.getexif().get(ORIENTATION)
+    except Exception:  # as above
+        return None
+
+
+def _sixteen_bit(values: NDArray[Any], name: str) -> NDArray[Any]:
     if values.size and (values.min() < 0 or values.max() > np.iinfo(np.uint16).max):
         raise InputError(f"{name} has values from {values.min()} to {values.max()}, beyond 16 bits.")
     return values.astype(np.uint16)
-
-
-def _from_array(array: NDArray[Any]) -> Image:
-    if array.ndim not in (2, 3) or array.size == 0 or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise InputError(f"an image array has shape (H, W) or (H, W, 1, 3 or 4) and is not empty, got {array.shape}.")
-    _check_size(array.shape[1], array.shape[0], "the array")
-    image = _eight_bit(array)
-    if image.ndim == 2 or image.shape[2] == 1:
-        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    if image.shape[2] == 4:
-        alpha = image[..., 3:].astype(np.float32) / 255
-        return np.rint(image[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return np.ascontiguousarray(image)
-
-
-def _eight_bit(array: NDArray[Any]) -> Image:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.newbyteorder("=") == np.uint16:
-        return np.asarray(np.rint(array / SIXTEEN_TO_EIGHT_BITS), np.uint8)
-    if array.dtype.kind not in "iuf":
-        raise InputError(f"an image array holds integers or floats, not {array.dtype}.")
-    low, high = array.min(), array.max()
-    if not (low >= 0 and high <= 255):  # also where something is NaN
-        raise InputError(f"an image array of {array.dtype} has values in 0..1 or 0..255, got {low} to {high}.")
-    if array.dtype.kind == "f" and high <= 1:
-        array = array * 255
-    return np.asarray(np.rint(array), np.uint8)
-
-
-def _check_size(width: int, height: int, name: str) -> None:
-    if not 0 < width * height <= MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise InputError(
-            f"{name} has {width} x {height} pixels; 1 to {MAX_PIXELS} pixels and at most {MAX_SIDE} a side are read."
-        )
 
 
 def _other_size(name: str, stated: tuple[int, int], size: tuple[int, int]) -> InputError:

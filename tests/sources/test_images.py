@@ -191,7 +191,7 @@ def test_arrays_of_any_layout() -> None:
         (np.zeros((1, 2, 2, 3), np.uint8), r"\(1, 2, 2, 3\)"),
         (np.full((2, 2), np.nan), "nan"),
         (np.full((2, 2), np.inf), "inf"),
-        (np.full((2, 2, 3), 255.5), "255.5"),
+        (np.full((2, 2, 3), 400.5), "400.5"),
         (np.full((2, 2, 3), -0.1), "-0.1"),
         (np.full((2, 2), 256), "256"),
         (np.full((2, 2), -1), "-1"),
