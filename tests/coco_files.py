@@ -1,4 +1,4 @@
-"""Small COCO-WholeBody annotation files with their images."""
+"""Small annotation files of both layouts with their images."""
 
 import json
 from pathlib import Path
@@ -25,3 +25,19 @@ def write_coco(folder: Path, annotations: list[Any], images: int = 2) -> Path:
     for i in range(images):
         cv2.imwrite(str(folder / f"{i}.png"), np.full((24, 32, 3), (10 * i, 20, 200), np.uint8))
     return folder / "a.json"
+
+
+def plain_hands(wholebody: Path, path: Path) -> None:
+    """Write the hands of a COCO-WholeBody file to ``path``, each as an annotation of category left or right hand."""
+    content, hands = json.loads(wholebody.read_text()), []
+    for person in content["annotations"]:
+        for category, side in ((1, "left"), (2, "right")):
+            if person[f"{side}hand_valid"]:
+                box = person[f"{side}hand_box"]
+                hands.append({
+                    "id": 100 + len(hands), "image_id": person["image_id"], "category_id": category, "iscrowd": 0,
+                    "bbox": box, "area": 0.8 * box[2] * box[3], "keypoints": person[f"{side}hand_kpts"],
+                    "num_keypoints": 21,
+                })  # fmt: skip
+    categories = [{"id": number, "name": f"{side}_hand"} for number, side in ((1, "left"), (2, "right"))]
+    path.write_text(json.dumps({**content, "annotations": hands, "categories": categories}))

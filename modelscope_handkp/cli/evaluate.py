@@ -1,4 +1,4 @@
-"""``modelscope-handkp evaluate``: PCK, AUC, EPE and NME of a model on annotated hands."""
+"""``modelscope-handkp evaluate``: PCK, AUC, EPE, NME and OKS-AP of a model on annotated hands."""
 
 import argparse
 import json
@@ -13,11 +13,11 @@ from .trainer import add_options, build_trainer, loader_options, open_data, prin
 
 def add_command(commands: Any) -> None:
     """Add ``evaluate`` to argparse's subparsers."""
-    evaluate = commands.add_parser("evaluate", help="PCK, AUC, EPE and NME of a model on annotated hands")
+    evaluate = commands.add_parser("evaluate", help="PCK, AUC, EPE, NME and OKS-AP of a model on annotated hands")
     add_options(
         evaluate,
         "validation",
-        "folder of COCO-WholeBody's layout (annotations/, val2017/), or hub data set namespace/name",
+        "folder with annotations/, COCO annotation file of hands, or hub data set namespace/name",
     )
     evaluate.add_argument("--checkpoint", help="weights to evaluate instead of the model's own")
     evaluate.add_argument("--predictions", type=Path, help="file to write the predictions to, as COCO results")
@@ -29,7 +29,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for path in filter(None, (arguments.json, arguments.predictions)):
         path.parent.mkdir(parents=True, exist_ok=True)  # an error now rather than after the work
     model_dir = find_model_dir(arguments.model)
-    val = open_data(arguments.data, arguments.split, read_configuration(model_dir), "val", arguments.skip_bad_images)
+    config, skip = read_configuration(model_dir), arguments.skip_bad_images
+    val = open_data(arguments.data, arguments.images, arguments.split, config, "val", skip)
     trainer = build_trainer(arguments, model_dir, loader_options(arguments), train_dataset=None, eval_dataset=val)
     values = trainer.evaluate(arguments.checkpoint)
     print_numbers(values)

@@ -2,15 +2,17 @@
 
 import argparse
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
+from ..data.layout import has_part
 from ..engines.device import pick_device
-from ..errors import ConfigError
+from ..errors import ConfigError, MissingFileError
 from ..model_dir.config import require
 from ..training.work_dir import DEFAULT_WORK_DIR
 
-PRINTED = ("PCK", "AUC", "EPE", "NME")
+PRINTED = ("PCK", "AUC", "EPE", "NME", "AP")
 
 
 def add_options(parser: argparse.ArgumentParser, split: str, data: str) -> None:
@@ -21,6 +23,9 @@ def add_options(parser: argparse.ArgumentParser, split: str, data: str) -> None:
     """
     parser.add_argument("--model", help="model directory or hub id (default: the embedded model)")
     parser.add_argument("--data", required=True, help=data)
+    parser.add_argument(
+        "--images", help="folder of the images (default: as configured, else found near the annotations)"
+    )
     parser.add_argument("--split", default=split, help="split of a hub data set (default: %(default)s)")
     parser.add_argument(
         "--work-dir",
@@ -31,31 +36,38 @@ def add_options(parser: argparse.ArgumentParser, split: str, data: str) -> None:
     parser.add_argument("--workers", type=int, help="processes that load data (default: the configuration's)")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
     parser.add_argument(
-        "--skip-bad-images", action="store_true", help="leave out missing and broken images, with a warning"
+        "--skip-bad-images",
+        action="store_true",
+        help="leave out images that are missing, broken or not those that were annotated, with a warning",
     )
 
 
-def open_data(source: str, split: str, config: dict[str, Any], part: str, skip: bool) -> Any:
-    """The hands of a folder, or of a hub data set, which ModelScope opens.
+def open_data(source: str, images: str | None, split: str, config: dict[str, Any], part: str, skip: bool) -> Any:
+    """The hands of a folder or annotation file, or of a hub data set, which ModelScope opens.
 
     Args:
+        images: folder of the images, in place of the configured one.
         config: the model's configuration. part: "train" or "val", the block of it that describes the data.
-        skip: leave out missing and broken images instead of raising.
+        skip: leave out images that cannot be used instead of raising.
     Raises:
         HandkpError: as `plugin.training.dataset.open_dataset`.
     """
-    dataset = dict(require(config, f"dataset.{part}"))
+    dataset, changes = dict(require(config, f"dataset.{part}")), {}
     if skip:
-        dataset["data_source"] = {**require(dataset, "data_source"), "on_bad_image": "skip"}
-    return _plugin("training.dataset").open_dataset(source, split, dataset)
+        changes["on_bad_image"] = "skip"
+    if images:
+        if not os.path.isdir(images):  # noqa: PTH112  Path.is_dir raises on a name that is too long
+            raise MissingFileError(f"the folder of images {images} does not exist.")
+        changes["img_prefix"] = images
+    dataset["data_source"] = {**require(dataset, "data_source"), **changes}
+    return _plugin("training.dataset").open_dataset(source, split, dataset, part)
 
 
 def has_annotations(source: str, config: dict[str, Any], part: str) -> bool:
-    """Whether a folder has the annotation file that the configuration names for ``part``; True for a hub data set."""
-    if not Path(source).is_dir():
+    """Whether a folder has an annotation file for ``part``; True for a hub data set, False for a file."""
+    if not os.path.exists(source):  # noqa: PTH110
         return True
-    ann_file: str = require(config, f"dataset.{part}.data_source.ann_file")
-    return Path(ann_file.replace("${data_root}", source)).is_file()
+    return Path(source).is_dir() and has_part(source, part, require(config, f"dataset.{part}.data_source"))
 
 
 def build_trainer(arguments: argparse.Namespace, model_dir: Path, options: dict[str, Any], **more: Any) -> Any:

@@ -121,7 +121,7 @@ class _Columns:
             self._add_image(entry)
         else:
             category, key = read_category(entry), fields.same_id(fields.identifier(entry, "id"))
-            if self.categories.setdefault(key, category) != category:
+            if self.categories.setdefault(key, category)[1:] != category[1:]:  # what they say of their hands
                 raise ValueError(f"its id stands for {self.categories[key].name!r}, too, not only {category.name!r}")
 
     def _add_image(self, entry: dict[str, Any]) -> None:

@@ -66,9 +66,11 @@ def read_category(entry: Mapping[str, Any]) -> HandCategory:
     Raises:
         ValueError: a field that cannot be used, named.
     """
-    name = str(entry.get("name", ""))
+    name = fields.text(entry, "name") if "name" in entry else ""
     sides = [side for side, words in SIDE_WORDS.items() if any(word in name.lower() for word in words)]
     names = entry.get("keypoints") or ()
+    if not isinstance(names, (list, tuple)):
+        raise ValueError(f"'keypoints' must be a list of names, got {repr(names)[: fields.SHOWN]}")
     order: tuple[int, ...] | None = OUR_ORDER
     if len(names) == NUM_KEYPOINTS:  # a category of a body has others
         order = keypoint_order(names)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import dots_dataset, narrow_dir
+from coco_files import plain_hands
+from small import dots_dataset, hands_dataset, narrow_dir
 
 from modelscope_handkp.cli import main
+from modelscope_handkp.data.oks import HAND_SIGMAS
 
 pytest.importorskip("modelscope")
 
@@ -39,11 +41,33 @@ def test_numbers_and_predictions(given: tuple[object, ...], tmp_path: Path, caps
     assert run(*given, "--json", numbers, "--predictions", predictions) == 0
     values = json.loads(numbers.read_text())
     assert values["hands"] == 3 and {"PCK", "AUC", "EPE", "NME", "PCK_wrist"} <= values.keys()
-    shown = ", ".join(f"{name} {round(values[name], 4)}" for name in ("PCK", "AUC", "EPE", "NME"))
+    shown = ", ".join(f"{name} {round(values[name], 4)}" for name in ("PCK", "AUC", "EPE", "NME", "AP"))
     assert capsys.readouterr().out == f"{shown} (3 hands)\n"
     entries = json.loads(predictions.read_text())
     assert [entry["image_id"] for entry in entries] == [0, 1, 2]
     assert [entry["is_left"] for entry in entries] == [True, False, True]
+
+
+def test_average_precision_is_pycocotools_on_the_same_files(tmp_path: Path) -> None:
+    coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
+    folder = hands_dataset(tmp_path / "data", train=0, val=8, seed=3)
+    plain_hands(folder / "annotations" / "coco_wholebody_val_v1.0.json", tmp_path / "hands.json")
+    given = ("evaluate", "--data", tmp_path / "hands.json", "--images", folder / "val2017", "--workers", 0)
+    found, numbers = tmp_path / "found.json", tmp_path / "numbers.json"
+    assert run(*given, "--work-dir", tmp_path / "work", "--predictions", found, "--json", numbers) == 0
+    entries, truth = json.loads(found.read_text()), json.loads((tmp_path / "hands.json").read_text())["annotations"]
+    side_of = {hand["id"]: hand["category_id"] for hand in truth}
+    assert sorted(entry["annotation_id"] for entry in entries) == sorted(side_of)
+    assert all(side_of[entry["annotation_id"]] == (1 if entry["is_left"] else 2) for entry in entries)
+    annotated = coco.COCO(str(tmp_path / "hands.json"))
+    evaluation = cocoeval.COCOeval(annotated, annotated.loadRes(str(found)), "keypoints")
+    evaluation.params.kpt_oks_sigmas = HAND_SIGMAS
+    for step in (evaluation.evaluate, evaluation.accumulate, evaluation.summarize):
+        step()
+    values = json.loads(numbers.read_text())
+    assert 0.2 < values["AP"] < 0.99
+    expected = [evaluation.stats[index] for index in (0, 1, 2, 5)]
+    assert [values[name] for name in ("AP", "AP50", "AP75", "AR")] == pytest.approx(expected, abs=1e-6)
 
 
 def test_other_weights_than_the_models_own(given: tuple[object, ...], model_dir: Path, tmp_path: Path) -> None:
@@ -86,7 +110,7 @@ def test_what_is_neither_folder_nor_data_set(
     model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("evaluate", "--model", model_dir, "--data", tmp_path / "nothing") == 2
-    assert "nothing is neither a folder nor a hub data set" in capsys.readouterr().err
+    assert "nothing is neither a folder nor an annotation file, and no hub data set" in capsys.readouterr().err
 
 
 def test_without_modelscope_one_sentence_says_what_to_install(

@@ -1,5 +1,6 @@
 """The data sets that a configuration's ``dataset.train`` and ``dataset.val`` name."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,13 @@ import numpy as np
 from modelscope.msdatasets.dataset_cls.custom_datasets.builder import CUSTOM_DATASETS
 
 from ...data.dataset import HandDataset
+from ...data.layout import DATA_ROOT, find_part
 from ...errors import ConfigError, MissingFileError
 from ...model_dir.config import plain, require
 from ...model_dir.hub import HUB_ID
 from ...pose.transforms import Sample, build_transforms
 from .. import names
 
-DATA_ROOT = "${data_root}"  # stands for the folder that a split was unpacked to
 DATA_SOURCE = "HandCocoPoseTopDownSource"
 SHIFT = "TopDownRandomShiftBboxCenter"  # EasyCV's training reader shifts by itself; no configuration names it
 GROUND_TRUTH = ("joints_3d", "joints_3d_visible", "bbox", "area", "is_left", "annotation_id", "category_id")
@@ -102,24 +103,28 @@ def _with_data_root(source: dict[str, Any], split_config: Mapping[str, Any] | No
     return {**source, **{key: source[key].replace(DATA_ROOT, root) for key in named}}
 
 
-def open_dataset(source: str, split: str, config: Mapping[str, Any]) -> HandCocoWholeBodyDataset:
-    """The hands of a folder or of a data set on the hub.
+def open_dataset(source: str | Path, split: str, config: Mapping[str, Any], part: str) -> HandCocoWholeBodyDataset:
+    """The hands of a folder, an annotation file, or a data set on the hub.
 
     Args:
-        source: a folder of COCO-WholeBody's layout, or ``namespace/name`` on the hub.
+        source: a folder or annotation file as `find_part` takes it, or ``namespace/name`` on the hub.
         split: of the data set on the hub.
-        config: the configuration's ``dataset.train`` or ``dataset.val``.
+        config: the configuration's ``dataset.train`` or ``dataset.val``. part: "train" or "val", which of them.
     Raises:
-        MissingFileError: neither a folder nor such a name. Otherwise as `HandCocoWholeBodyDataset`.
+        MissingFileError: neither a folder nor a file nor such a name. Otherwise as `find_part` and
+            `HandCocoWholeBodyDataset`.
     """
-    folder = source if Path(source).is_dir() else None
-    if folder is None:
-        if not HUB_ID.fullmatch(source):
-            raise MissingFileError(f"{source} is neither a folder nor a hub data set of the form namespace/name.")
+    if not os.path.exists(source):  # noqa: PTH110  Path.exists raises on a name that is too long
+        if not HUB_ID.fullmatch(str(source)):
+            raise MissingFileError(
+                f"{source} is neither a folder nor an annotation file, and no hub data set of the form namespace/name."
+            )
         from modelscope.msdatasets import MsDataset
 
-        namespace, name = source.split("/")
-        folder = next(
-            iter(MsDataset.load(name, namespace=namespace, split=split).config_kwargs["split_config"].values())
-        )
-    return HandCocoWholeBodyDataset(**{**config, "split_config": {split: folder}})
+        namespace, name = str(source).split("/")
+        loaded = MsDataset.load(name, namespace=namespace, split=split)
+        source = next(iter(loaded.config_kwargs["split_config"].values()))
+    block = plain(dict(config))
+    ann_file, img_prefix = find_part(source, part, block.get("data_source") or {})
+    data_source = {**(block.get("data_source") or {}), "ann_file": ann_file, "img_prefix": img_prefix}
+    return HandCocoWholeBodyDataset(**{**block, "data_source": data_source})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from coco_files import plain_hands
 from small import BACKGROUND, SIDE, dots_dataset, narrow_config
 
 from modelscope_handkp.errors import ConfigError, DatasetError, MissingFileError
@@ -114,10 +115,23 @@ def test_the_seed_is_that_of_the_random_transforms(folder: Path) -> None:
 
 
 def test_a_folder_is_opened_as_a_configuration_says(folder: Path) -> None:
-    data = open_dataset(str(folder), "val", narrow_config()["dataset"]["val"])
-    assert len(data) == 3 and data.img_prefix == f"{folder}/val2017/"
-    with pytest.raises(MissingFileError, match="nothing is neither a folder nor a hub data set"):
-        open_dataset("nothing", "val", narrow_config()["dataset"]["val"])
+    data = open_dataset(str(folder), "validation", narrow_config()["dataset"]["val"], "val")
+    assert len(data) == 3 and data.img_prefix == f"{folder}/val2017"
+    with pytest.raises(MissingFileError, match="nothing is neither a folder nor an annotation file, and no hub data"):
+        open_dataset("nothing", "validation", narrow_config()["dataset"]["val"], "val")
+
+
+def test_an_annotation_file_of_plain_hands_is_opened_by_its_name(folder: Path, tmp_path: Path) -> None:
+    plain_hands(folder / "annotations" / "coco_wholebody_val_v1.0.json", tmp_path / "hands.json")
+    shutil.copytree(folder / "val2017", tmp_path / "images")
+    data = open_dataset(tmp_path / "hands.json", "validation", narrow_config()["dataset"]["val"], "val")
+    persons = open_dataset(folder, "validation", narrow_config()["dataset"]["val"], "val")
+    assert len(data) == len(persons) == 3
+    for own, other in zip(data, persons):
+        assert torch.equal(own["img"], other["img"])
+        truth, expected = (item["img_metas"]["ground_truth"] for item in (own, other))
+        np.testing.assert_array_equal(truth["joints_3d"], expected["joints_3d"])
+        assert truth["is_left"] == expected["is_left"] and truth["category_id"] == (1 if truth["is_left"] else 2)
 
 
 def test_a_split_of_the_hub_is_opened_where_it_was_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +144,7 @@ def test_a_split_of_the_hub_is_opened_where_it_was_unpacked(folder: Path, monkey
         return types.SimpleNamespace(config_kwargs={"split_config": {"validation": str(folder)}})
 
     monkeypatch.setattr(MsDataset, "load", load)
-    assert len(open_dataset("me/hands", "validation", narrow_config()["dataset"]["val"])) == 3
+    assert len(open_dataset("me/hands", "validation", narrow_config()["dataset"]["val"], "val")) == 3
     assert asked == [("hands", {"namespace": "me", "split": "validation"})]
 
 
