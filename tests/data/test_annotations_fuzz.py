@@ -4,13 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modelscope_handkp.data.annotations import read_annotations
 from modelscope_handkp.errors import HandkpError
-
-hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings  # noqa: E402
-from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow
 

@@ -132,7 +132,7 @@ def test_at_most_five_missing_images_are_named(tmp_path: Path, images: int, name
 def test_a_broken_image_is_named_and_by_option_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_coco(tmp_path, [annotation(0), annotation(1)])
     (tmp_path / "0.png").write_bytes(b"not an image")
-    with pytest.raises(DatasetError, match=r"0\.png is not a"):
+    with pytest.raises(DatasetError, match=r"0\.png"):
         HandDataset(path, tmp_path)[0]
     data = HandDataset(path, tmp_path, on_bad_image="skip")
     assert data[0] is None and data.skipped == 1
