@@ -13,12 +13,14 @@ from ..errors import ConfigError
 from ..model_dir.settings import DetectionSettings
 from .base import Detector, as_detector
 from .ssdlite import SSDLiteDetector
+from .yolox import YOLOXDetector
 
 logger = logging.getLogger(__name__)
 
 # DETECTION.type of a configuration -> (model directory, settings, least score or None, network -> engine) -> detector
 DETECTORS: dict[str, Callable[[Path, DetectionSettings, float | None, Callable[[nn.Module], Engine]], Detector]] = {
     "DetectionPredictor": SSDLiteDetector.from_model_dir,  # EasyCV's name for it
+    "YOLOX": YOLOXDetector.from_model_dir,
 }
 
 

@@ -1,13 +1,15 @@
 """The protocol of hand detectors, and plain callables as detectors."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Array, Image
-from ..errors import InputError
+from ..errors import ConfigError, InputError
 from ..geometry.boxes import as_boxes
 
 Detection = tuple[Array, Array]  # of one image: boxes (N, 4) xyxy in image pixels, scores (N,)
@@ -103,3 +105,17 @@ def checked_detection(output: Any) -> Detection:
     if len(boxes) != len(confidence) or not np.isfinite(confidence).all():
         raise InputError(f"the detector returned {len(boxes)} boxes and {len(confidence)} scores, {scores!r:.80}.")
     return boxes, confidence
+
+
+def inside(model_dir: str | Path, name: object) -> Path:
+    """A file of the model directory that its configuration's ``DETECTION`` names.
+
+    Raises:
+        ConfigError: no name, or one that reaches outside the directory.
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"the configuration's DETECTION must name files, got {name!r:.80}.")
+    inner = Path(os.path.normpath(name))
+    if inner.is_absolute() or ".." in inner.parts:
+        raise ConfigError(f"the configuration names {name!r:.80}, which is outside the model directory.")
+    return Path(model_dir) / inner

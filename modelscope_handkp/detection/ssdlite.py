@@ -1,6 +1,5 @@
 """The hosted model's detector: SSDLite-MobileNetV2 with preprocessing, anchors and suppression, equal to mmdet's."""
 
-import os
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,14 +11,13 @@ from torch import Tensor, nn
 
 from ..arrays import Array, Image
 from ..engines.base import Engine
-from ..errors import ConfigError
 from ..geometry.boxes import clip_boxes, nms
 from ..model_dir.checkpoint import load_weights, read_state_dict
 from ..model_dir.config import read_python_config
 from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import SSDLiteSettings
 from ..networks.ssdlite import build_ssdlite
-from .base import Detection
+from .base import Detection, inside
 
 MAX_LOG_RATIO = abs(np.log(16 / 1000))  # of a box's side to its anchor's
 DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
@@ -66,8 +64,8 @@ class SSDLiteDetector:
         Raises:
             ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
         """
-        settings = SSDLiteSettings.parse(read_python_config(_inside(model_dir, detection.config_file)))
-        weights = _inside(model_dir, detection.model_path)
+        settings = SSDLiteSettings.parse(read_python_config(inside(model_dir, detection.config_file)))
+        weights = inside(model_dir, detection.model_path)
         network = build_ssdlite(settings)
         load_weights(network, read_state_dict(weights), weights)
         anchors = {size: network.level_anchors(size) for size in network.input_sizes}
@@ -139,13 +137,3 @@ def encode_deltas(anchors: Array, boxes: Array) -> Array:
     size, goal = anchors[:, 2:] - anchors[:, :2], boxes[:, 2:] - boxes[:, :2]
     shift = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) * 0.5 / size
     return np.asarray(np.concatenate([shift, np.log(goal / size)], axis=1) / np.array(DELTA_STDS), np.float32)
-
-
-def _inside(model_dir: str | Path, name: object) -> Path:
-    """A file of the model directory; a configuration may not reach outside it."""
-    if not isinstance(name, str):
-        raise ConfigError(f"the configuration's DETECTION must name files, got {name!r:.80}.")
-    inner = Path(os.path.normpath(name))
-    if inner.is_absolute() or ".." in inner.parts:
-        raise ConfigError(f"the configuration names {name!r:.80}, which is outside the model directory.")
-    return Path(model_dir) / inner
