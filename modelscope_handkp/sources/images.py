@@ -25,6 +25,7 @@ __all__ = ["MAX_PIXELS", "MAX_SIDE", "load_image"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")  # Pillow runs Ghostscript for some others
 SHOWN = 200  # characters of a path in an error
+BASE64_OF_IMAGES = ("/9j/", "iVBORw0KGgo", "UklGR", "R0lGOD")  # how JPEG, PNG, WebP and GIF begin
 ORIENTATION, SUBFILE_TYPE, SUB_IFDS, DNG_VERSION = 274, 254, 330, 50706  # tags of TIFF and EXIF
 UNROTATE = {  # EXIF orientation of an image whose sides are exchanged -> what turns it back
     5: Transpose.TRANSPOSE,
@@ -75,9 +76,9 @@ def load_image(source: Any, size: tuple[int, int] | None = None) -> Image:
     except HandkpError:
         raise
     except PIL.Image.DecompressionBombError as error:
-        raise InputError(f"{name} is not an image that can be read: {error}.") from None
+        raise InputError(f"{name} is not an image that can be read: {str(error).rstrip('.')}.") from None
     except Exception as error:  # a hostile file makes a decoder raise anything
-        raise InputError(f"{name} is broken: {error}.") from None
+        raise InputError(f"{name} is broken: {str(error).rstrip('.')}.") from None
 
 
 def _is_encoded(source: NDArray[Any] | torch.Tensor) -> bool:
@@ -123,7 +124,8 @@ def _check_file(path: str) -> None:
         but = f", but with {name_some(others)}" if others else ""
         raise MissingFileError(f"{shown} is a folder without an image{but}.")
     if not os.path.isfile(path):  # noqa: PTH113
-        raise MissingFileError(f"{shown} does not exist or is not a file.")
+        hint = " Base64 is read as a data URL, data:image/jpeg;base64,..." if path.startswith(BASE64_OF_IMAGES) else ""
+        raise MissingFileError(f"{shown} does not exist or is not a file.{hint}")
 
 
 def _decode(file: IO[bytes], name: str, size: tuple[int, int] | None) -> Image:

@@ -1,6 +1,7 @@
 """How errors, logs and reports call a source."""
 
 import os
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -36,4 +37,4 @@ def _description(source: Any) -> str:
     if is_file_object(source):
         name = getattr(source, "name", None)  # a number for a file without a name
         return name if isinstance(name, str) and name else f"<{type(source).__name__}>"
-    return f"{source!s:.80}"
+    return reprlib.repr(source)

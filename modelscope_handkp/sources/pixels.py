@@ -15,7 +15,7 @@ MAX_SIDE = 32_766  # OpenCV's warp addresses no more
 CHANNELS = (1, 3, 4)
 SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 OVERSHOOT = 0.5  # of white; cubic interpolation of black and white reaches 0.45 beyond them
-MAX_MEAN_BELOW_BLACK = 0.02  # of white; interpolation of noise leaves 0.017, photographs in -1..1 have 0.2
+MAX_MEAN_BELOW_BLACK = 0.03  # of white; cubic interpolation of black and white noise leaves 0.02, -1..1 has 0.2
 DARKEST_PEAK = 4.0  # maximum of a 0..255 image with fractions; mean and deviation of ImageNet bring white to 2.6
 FLOATS_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
 
@@ -122,11 +122,12 @@ def _from_floats(array: NDArray[Any], low: float, high: float, values: str) -> I
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{values}: replace NaN and infinity.")
     white = 1 if high <= 1 + OVERSHOOT else 255
-    if white == 255 and high < DARKEST_PEAK and (array != np.rint(array)).any():
-        raise InputError(f"{values}, which may be meant as 0..1 or as 0..255: scale it to 0..255 and pass uint8.")
+    unit = 1 if high < DARKEST_PEAK else 255
     mean_below = -np.minimum(array, 0).mean(dtype=np.float64) if low < 0 else 0.0
-    if low < -OVERSHOOT * white or mean_below > MAX_MEAN_BELOW_BLACK * white:
+    if low < -OVERSHOOT * unit or mean_below > MAX_MEAN_BELOW_BLACK * unit:
         raise InputError(f"{values}, as a normalised image has: undo that; 0..1 and 0..255 are read.")
+    if unit != white and (array != np.rint(array)).any():
+        raise InputError(f"{values}, which may be meant as 0..1 or as 0..255: scale it to 0..255 and pass uint8.")
     if high > (1 + OVERSHOOT) * white:
         raise InputError(f"{values}: scale it to 0..1 or 0..255.")
     if white == 255 and array.ndim == 3 and array.shape[2] == 4 and 0 < array[..., 3].max() <= 1:

@@ -67,12 +67,13 @@ def rotated(path: Path, image: np.ndarray, orientation: int) -> Path:
     return saved(path, Image.fromarray(image), exif=exif)
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
 @pytest.mark.parametrize("as_object", [True, False])
+@pytest.mark.parametrize("suffix", ["png", "tif"])  # Pillow rotates the second one itself
 def test_a_stated_size_says_whether_the_stored_or_the_upright_pixels_are_meant(
-    tmp_path: Path, orientation: int, as_object: bool
+    tmp_path: Path, orientation: int, as_object: bool, suffix: str
 ) -> None:
-    path = rotated(tmp_path / "a.png", smooth(24, 32), orientation)
+    path = rotated(tmp_path / f"a.{suffix}", smooth(24, 32), orientation)
 
     def read(*size: int) -> np.ndarray:
         return load_image(Image.open(path) if as_object else path, size or None)
@@ -222,6 +223,9 @@ def test_missing_files_are_named(name: str) -> None:
 
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=f"{tmp_path} is a folder without an image"):
+        load_image(tmp_path)
+    (tmp_path / "a.psd").touch()
+    with pytest.raises(MissingFileError, match=r"without an image, but with 1 file \('a\.psd'\)"):
         load_image(tmp_path)
     saved(tmp_path / "a.png", Image.fromarray(RGB))
     with pytest.raises(InputError, match=f"{tmp_path} is a folder with 1 images.*list"):

@@ -27,6 +27,60 @@ def test_folders_patterns_and_what_matches_nothing(tmp_path: Path) -> None:
     assert list(list_sources(["x" * 5000, "a\0b", ""])) == ["x" * 5000, "a\0b", ""]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "jpe",
+        "JFIF",
+        "mpo",
+        "apng",
+        "dib",
+        "ppm",
+        "pgm",
+        "pbm",
+        "pnm",
+        "jp2",
+        "j2k",
+        "avif",
+        "heic",
+        "HEIF",
+        "hif",
+        "bmp",
+    ],
+)
+def test_what_can_be_read_by_name_is_listed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"a.{name}"
+    path.touch()
+    assert list(list_sources([str(tmp_path)])) == [str(path)]
+
+
+def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.png", "b.psd", "c.cr2", "IMG_1", ".DS_Store", "._a.png.txt", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).touch()
+    (tmp_path / "deeper").mkdir()
+    assert list(list_sources([str(tmp_path)])) == [str(tmp_path / "a.png")]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"{tmp_path}: ")
+    assert "3 files ('IMG_1', 'b.psd', 'c.cr2')" in record.getMessage()
+
+
+def test_many_files_that_are_left_out_make_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.png").touch()
+    for number in range(500):
+        (tmp_path / f"{number:03}.txt").touch()
+    list(list_sources([str(tmp_path)]))
+    (message,) = caplog.messages
+    assert "500 files ('000.txt', " in message and message.count(".txt") == 10 and "..." in message
+
+
+def test_nothing_is_said_where_nothing_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.png", ".hidden", "Thumbs.db"):
+        (tmp_path / name).touch()
+    list(list_sources([str(tmp_path), str(tmp_path / "a.png"), f"{tmp_path}/*", "data:image/png;base64,AA*"]))
+    assert caplog.messages == []
+
+
 def test_a_folder_that_may_not_be_looked_into_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(folder: Path) -> Any:
         raise PermissionError(f"[Errno 13] Permission denied: {folder}")
