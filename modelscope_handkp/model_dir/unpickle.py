@@ -91,6 +91,7 @@ _FUNCTIONS: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
     **{(module, name): function
        for module in ("numpy.core.multiarray", "numpy._core.multiarray")
        for name, function in (("scalar", _numpy_scalar), ("_reconstruct", _numpy_reconstruct))},
@@ -108,6 +109,46 @@ _VALUES: dict[tuple[str, str], Any] = {
 }  # fmt: skip
 
 
+# What training tools put beside the weights: options, paths, histories of the loss. Its content is left out.
+_LEFT_OUT = frozenset({
+    ("argparse", "Namespace"),
+    *((module, f"{kind}Path") for module in ("pathlib", "pathlib._local")
+      for kind in ("", "Posix", "Windows", "PurePosix", "PureWindows")),
+    *((module, "ConfigDict") for module in ("mmcv.utils.config", "mmengine.config.config")),
+    ("addict.addict", "Dict"),
+    ("easydict", "EasyDict"),
+    ("mmengine.logging.history_buffer", "HistoryBuffer"),
+})  # fmt: skip
+
+
+class LeftOut:
+    """Stands for an object of a class that is not made here: takes whatever a pickle does to it, and keeps nothing."""
+
+    __slots__ = ()
+
+    def __new__(cls, *_: Any, **__: Any) -> "LeftOut":  # noqa: D102  a constructor
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+    def __setitem__(self, *_: Any) -> None:
+        pass
+
+
+def _getattr(owner: Any, _: str) -> Any:
+    """How pickles before protocol 4 name a method. mmengine's history of the loss has some of its own class."""
+    if not (isinstance(owner, type) and issubclass(owner, LeftOut)):
+        raise CheckpointError("its pickle calls builtins.getattr, which a checkpoint has no need of.")
+    return LeftOut()
+
+
+_FUNCTIONS |= {(module, "getattr"): _getattr for module in ("builtins", "__builtin__")}
+
+
 class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in C a few bytes can ask for gigabytes of memo
     """Reads one pickle of ``file``.
 
@@ -120,6 +161,8 @@ class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in
     def __init__(self, file: IO[bytes], storage: Callable[..., Tensor] | None = None) -> None:
         super().__init__(file)
         self._storage = storage
+        # a class of its own for each reader, as a pickle can set attributes of it
+        self._left_out = type("LeftOut", (LeftOut,), {"__slots__": ()})
 
     def persistent_load(self, pid: Any) -> Any:
         """The storage of a tensor."""
@@ -135,4 +178,9 @@ class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in
             return _VALUES[module, name]
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
-        raise CheckpointError(f"its pickle calls {module}.{name}, which a checkpoint has no need of.")
+        if (module, name) in _LEFT_OUT:
+            return self._left_out
+        raise CheckpointError(
+            f"its pickle calls {module}.{name}, which a checkpoint has no need of; if it holds a whole model or its "
+            "training, save model.state_dict() alone."
+        )

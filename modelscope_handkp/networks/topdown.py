@@ -7,13 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ConfigError, MissingFileError
-from ..model_dir.checkpoint import load_weights, read_state_dict
+from ..errors import ConfigError
+from ..model_dir.checkpoint import find_weights, load_weights, read_state_dict
 from ..model_dir.config import building
 from ..model_dir.settings import HeadSettings, NetworkSettings
 from .hrnet import HRNet
-
-WEIGHT_FILES = ("pytorch_model.pt", "pytorch_model.bin")
 
 
 class HeatmapHead(nn.Module):
@@ -96,13 +94,13 @@ def build_topdown(settings: NetworkSettings) -> TopDown:
 def load_topdown(model_dir: str | Path, settings: NetworkSettings) -> TopDown:
     """The network with the weights of a model directory, in training mode as `build_topdown` gives it.
 
+    `find_weights` says which file they are in.
+
     Raises:
         MissingFileError: no weights. ConfigError, CheckpointError: they do not make such a network.
+        MissingPackageError: they are in a file of safetensors, which is not installed.
     """
-    for name in WEIGHT_FILES:
-        path = Path(model_dir) / name
-        if path.is_file():
-            network = build_topdown(settings)
-            load_weights(network, read_state_dict(path), path)
-            return network
-    raise MissingFileError(f"{model_dir} has no {' or '.join(WEIGHT_FILES)}.")
+    path = find_weights(model_dir)
+    network = build_topdown(settings)
+    load_weights(network, read_state_dict(path), path)
+    return network

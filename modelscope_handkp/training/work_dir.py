@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from ..errors import MissingFileError
+from ..model_dir.checkpoint import find_weights
 
 DEFAULT_WORK_DIR = "work_dir"
 CHECKPOINT_SUFFIX = ".pth"
-MODEL_WEIGHTS = "pytorch_model.pt"  # of a model directory
 _CHECKPOINT = re.compile(r"(epoch|iter)_(\d+)\.pth")
 
 
@@ -16,18 +16,27 @@ def find_checkpoint(path: str | Path) -> Path:
 
     Args:
         path: a file, with or without ``.pth``; or a folder: its newest ``epoch_N.pth`` or ``iter_N.pth``, else its
-            ``pytorch_model.pt``.
+            weights as a model directory (`find_weights`).
     Raises:
         MissingFileError: there is none.
     """
     path = Path(path)
     if path.is_dir():
-        found = [path / MODEL_WEIGHTS, *checkpoints_by_age(path)][-1]
-    else:
-        found = path if path.is_file() else path.with_name(path.name + CHECKPOINT_SUFFIX)
+        return _newest(path)
+    found = path if path.is_file() else path.with_name(path.name + CHECKPOINT_SUFFIX)
     if not found.is_file():
         raise MissingFileError(f"there is no checkpoint at {path}.")
     return found
+
+
+def _newest(folder: Path) -> Path:
+    checkpoints = checkpoints_by_age(folder)
+    if checkpoints:
+        return checkpoints[-1]
+    try:
+        return find_weights(folder)
+    except MissingFileError as error:
+        raise MissingFileError(f"there is no checkpoint at {folder}: {error}") from None
 
 
 def checkpoints_by_age(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """The keypoint network: EasyCV's outputs, the loss, configurations."""
 
 import copy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 import torch
 from conftest import GOLDEN
 from model_dirs import seeded_pose_state_dict
+from safetensors.torch import save_file
 
-from modelscope_handkp.errors import ConfigError
+from modelscope_handkp.errors import CheckpointError, ConfigError
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.settings import NetworkSettings
-from modelscope_handkp.networks.topdown import TopDown, build_topdown, heatmap_loss
+from modelscope_handkp.networks.topdown import TopDown, build_topdown, heatmap_loss, load_topdown
 
 RELATIVE = 1e-4  # of the largest value
 LOSS_RELATIVE = 1e-5
@@ -44,6 +46,61 @@ def test_heatmaps_and_loss_are_easycvs(hosted: TopDown, golden: Any) -> None:
     assert np.abs(heatmaps.numpy() - arrays["heatmaps"]).max() < RELATIVE * np.abs(arrays["heatmaps"]).max()
     loss = heatmap_loss(heatmaps, *(torch.from_numpy(arrays[key]) for key in ("target", "target_weight")))
     assert float(loss) == pytest.approx(float(arrays["loss"]), rel=LOSS_RELATIVE)
+
+
+def mmpose_1(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The names that mmpose 1.x gives a hand model of HRNetV2-W18: one convolution of the head, then the last one."""
+    names = {name: name.replace("keypoint_head.final_layer.3", "head.final_layer") for name in state}
+    return {names[name].replace("keypoint_head.final_layer", "head.conv_layers"): state[name] for name in state}
+
+
+@pytest.mark.parametrize("file", ["pytorch_model.pt", "model.safetensors"])
+def test_hand_models_of_mmpose_1_give_the_same_heatmaps(
+    hosted: TopDown, tmp_path: Path, golden: Any, file: str
+) -> None:
+    """golden/network.npz, as above."""
+    state = mmpose_1(hosted.state_dict())
+    assert "head.conv_layers.0.weight" in state and "head.final_layer.bias" in state
+    if file == "model.safetensors":
+        save_file(state, tmp_path / file)
+    else:
+        content = {"meta": {"mmengine_version": "0.10.4"}, "state_dict": state, "message_hub": {}}
+        torch.save(content, tmp_path / file)
+    network = load_topdown(tmp_path, NetworkSettings.parse(read_configuration(GOLDEN / "hosted")["model"])).eval()
+    arrays = golden("network.npz")
+    with torch.no_grad():
+        heatmaps = network(torch.from_numpy(arrays["input"][:1])).numpy()
+    assert np.abs(heatmaps - arrays["heatmaps"][:1]).max() < RELATIVE * np.abs(arrays["heatmaps"]).max()
+
+
+def test_safetensors_go_before_the_torch_file(tiny_dir: Callable[..., Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_dir(), tmp_path / "model")
+    settings = NetworkSettings.parse(read_configuration(folder)["model"])
+    state = load_topdown(folder, settings).state_dict()
+    save_file({name: value + 1 for name, value in state.items()}, folder / "model.safetensors")
+    both = load_topdown(folder, settings).state_dict()
+    assert all(torch.equal(both[name], value + 1) for name, value in state.items())
+
+
+def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tiny_dir: Callable[..., Path]) -> None:
+    folder = tiny_dir()
+    settings = NetworkSettings.parse(read_configuration(folder)["model"])
+    (folder / "pytorch_model.pt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 9\n")
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.pt is refused: it is a Git LFS pointer"):
+        load_topdown(folder, settings)
+
+
+def test_weights_of_another_network_are_named(hosted: TopDown, tiny_dir: Callable[..., Path]) -> None:
+    folder = tiny_dir()
+    settings = NetworkSettings.parse(read_configuration(folder)["model"])
+    torch.save(hosted.state_dict(), folder / "pytorch_model.pt")
+    with pytest.raises(CheckpointError, match="of an HRNet of width 18, where 4 is configured"):
+        load_topdown(folder, settings)
+    backbone = build_topdown(settings).backbone.state_dict()
+    for prefix, reason in (("backbone.", "without a keypoint_head"), ("", "the backbone alone")):
+        torch.save({f"{prefix}{name}": value for name, value in backbone.items()}, folder / "pytorch_model.pt")
+        with pytest.raises(CheckpointError, match=reason):
+            load_topdown(folder, settings)
 
 
 def test_the_loss_ignores_unweighted_joints() -> None:

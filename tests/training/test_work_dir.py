@@ -48,8 +48,15 @@ def test_a_model_directory_names_its_weights_unless_it_has_checkpoints(tmp_path:
     assert find_checkpoint(tmp_path) == tmp_path / "epoch_1.pth"
 
 
+def test_a_model_directory_of_safetensors(tmp_path: Path) -> None:
+    touch(tmp_path, "model.safetensors", "pytorch_model.pt")
+    assert find_checkpoint(tmp_path) == tmp_path / "model.safetensors"
+    touch(tmp_path, "epoch_1.pth")
+    assert find_checkpoint(tmp_path) == tmp_path / "epoch_1.pth"
+
+
 def test_nothing_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"no checkpoint at .*epoch_3"):
         find_checkpoint(tmp_path / "epoch_3")
-    with pytest.raises(MissingFileError, match="no checkpoint at"):
+    with pytest.raises(MissingFileError, match=r"no checkpoint at .*no model\.safetensors, pytorch_model\.pt or"):
         find_checkpoint(tmp_path)

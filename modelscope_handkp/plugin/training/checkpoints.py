@@ -2,13 +2,17 @@
 
 ``epoch_N.pth`` is ``{"meta", "state_dict", "optimizer"[, "lr_scheduler"]}``, as EasyCV writes it; ``meta`` holds epoch,
 iteration, random states and the hooks' states. ``output/`` beside it is a model directory of the newest weights,
-``output_best/`` of the best.
+``output_best/`` of the best; the weights are there twice, as ``model.safetensors`` and as ``pytorch_model.pt``.
 """
 
+import functools
 import io
 import json
+import logging
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +22,36 @@ from modelscope.trainers.hooks.checkpoint.checkpoint_processor import Checkpoint
 from modelscope.trainers.hooks.hook import Hook
 from modelscope.trainers.hooks.priority import Priority
 
-from ...errors import CheckpointError
+from ...errors import CheckpointError, MissingPackageError
 from ...files import remove_partial, write_atomically
-from ...model_dir.checkpoint import load_weights, read_checkpoint, read_state_dict
+from ...model_dir.checkpoint import (
+    SAFETENSORS_WEIGHTS,
+    TORCH_WEIGHTS,
+    load_weights,
+    read_checkpoint,
+    read_state_dict,
+    state_dict_of,
+)
 from ...model_dir.config import CONFIGURATION_FILE, plain
+from ...model_dir.safetensors_file import to_safetensors
 from ...training.random_state import capture_random_state, restore_random_state
-from ...training.work_dir import CHECKPOINT_SUFFIX, MODEL_WEIGHTS, checkpoints_by_age, find_checkpoint
+from ...training.work_dir import CHECKPOINT_SUFFIX, checkpoints_by_age, find_checkpoint
+
+logger = logging.getLogger(__name__)
 
 BEST_METRIC = "PCK"
 WEIGHT_PATTERNS = ("*.pth", "*.pt", "*.bin", "*.safetensors")  # at the top of a model directory, not to be copied along
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with _writing(path):
         write_atomically(path, content)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be written: {error.strerror or error}; what was written before is whole."
@@ -42,6 +62,23 @@ def _save(path: Path, content: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     _write(path, buffer.getvalue())
+
+
+def _save_weights(folder: Path, content: dict[str, Any]) -> None:
+    """Write both files of a model directory. At no moment does the one that is read first hold older weights."""
+    safe = folder / SAFETENSORS_WEIGHTS
+    with _writing(safe):
+        safe.unlink(missing_ok=True)
+    _save(folder / TORCH_WEIGHTS, content)
+    try:
+        _write(safe, to_safetensors(content["state_dict"]))
+    except MissingPackageError as error:
+        _say_once(f"{safe.name} is not written beside {TORCH_WEIGHTS}: {error}")
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    logger.warning(sentence)
 
 
 class ModelDirectory(CheckpointProcessor):
@@ -77,7 +114,7 @@ class ModelDirectory(CheckpointProcessor):
     def save_checkpoints(
         self, trainer: Any, checkpoint_path_prefix: str, output_dir: str, meta: Any = None, save_optimizers: bool = True
     ) -> None:
-        """Write the weights of the model directory, then the checkpoint.
+        """Write the weights of the model directory, as torch and as safetensors, then the checkpoint.
 
         After a kill between the two, a resumed run repeats the epoch and writes both again.
 
@@ -91,7 +128,7 @@ class ModelDirectory(CheckpointProcessor):
             if trainer.lr_scheduler is not None:
                 content["lr_scheduler"] = trainer.lr_scheduler.state_dict()
         where = {key: meta[key] for key in ("epoch", "iter", "time")}
-        _save(Path(output_dir) / MODEL_WEIGHTS, {"meta": where, "state_dict": state})
+        _save_weights(Path(output_dir), {"meta": where, "state_dict": state})
         _save(Path(checkpoint_path_prefix + CHECKPOINT_SUFFIX), content)
 
 
@@ -197,7 +234,7 @@ class ResumeHook(Hook):
                 f"{path} was written by another trainer, whose runs cannot be resumed exactly; "
                 "load_all_state=False takes its weights and starts anew."
             )
-        load_weights(model, content["state_dict"], path)
+        load_weights(model, state_dict_of(content["state_dict"], path), path)
         try:
             trainer.optimizer.load_state_dict(content["optimizer"])
             if trainer.lr_scheduler is not None and "lr_scheduler" in content:

@@ -1,6 +1,7 @@
 """Checkpoints: a run resumes exactly, and whatever ends it leaves whole files."""
 
 import errno
+import importlib.util
 import json
 import os
 import random
@@ -212,7 +213,7 @@ def test_the_output_has_the_files_of_the_model_but_no_other_weights(
 ) -> None:
     source = shutil.copytree(model_dir, tmp_path / "model")
     files = ("README.md", "detection/config.py", "detection/model.pth", "detection/.cache", "detection/__pycache__/a",
-             ".hidden", ".git/config", "old.pth", "old.pt", "model.bin", "model.safetensors")  # fmt: skip
+             ".hidden", ".git/config", "old.pth", "old.pt", "model.bin", "old.safetensors")  # fmt: skip
     for name in files:
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text(name)
@@ -220,8 +221,51 @@ def test_the_output_has_the_files_of_the_model_but_no_other_weights(
     output = tmp_path / "work" / "output"
     found = {str(file.relative_to(output)) for file in output.rglob("*") if file.is_file()}
     assert found == {"README.md", "detection/config.py", "detection/model.pth", "configuration.json",
-                     "pytorch_model.pt", "eval_result.txt"}  # fmt: skip
+                     "pytorch_model.pt", "model.safetensors", "eval_result.txt"}  # fmt: skip
     assert (output / "README.md").read_text() == "README.md"
+
+
+def test_the_output_has_its_weights_twice(finished: Any) -> None:
+    output = finished.work / "output"
+    files = [read_state_dict(output / name) for name in ("model.safetensors", "pytorch_model.pt")]
+    assert_equal_weights(*files)
+    assert_equal_weights(files[0], weights(finished.trainer))
+    assert find_checkpoint(output).name == "model.safetensors"
+
+
+def test_a_kill_between_the_two_files_leaves_no_older_weights_to_read(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def write(path: Path, content: bytes) -> None:
+        if trainer.epoch == 1 and path.name == killed_at:
+            raise Killed
+        whole(path, content)
+
+    whole = checkpoints.write_atomically
+    for killed_at, there in (("pytorch_model.pt", 1), ("model.safetensors", 2)):
+        trainer = build({"train.hooks": SAVE, "train.optimizer.lr": 0.01}, work_dir=str(tmp_path / killed_at))
+        monkeypatch.setattr(checkpoints, "write_atomically", write)
+        with pytest.raises(Killed):
+            trainer.train()
+        monkeypatch.undo()
+        output = find_checkpoint(tmp_path / killed_at / "output")
+        assert output.name == "pytorch_model.pt" and read_checkpoint(output)["meta"]["epoch"] == there
+
+
+def test_training_without_safetensors_says_so_once(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = tmp_path / "work" / "output"
+    output.mkdir(parents=True)
+    (output / "model.safetensors").write_text("of a run before")
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "safetensors" else find(name, *a))
+    build({"train.hooks": SAVE}).train()
+    assert not (output / "model.safetensors").exists() and (output / "pytorch_model.pt").is_file()
+    assert len([line for line in caplog.messages if "pip install safetensors" in line]) == 1
 
 
 def test_a_work_dir_inside_the_model_directory_is_not_copied_into_itself(
