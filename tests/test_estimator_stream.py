@@ -1,5 +1,7 @@
 """Streams, batches, engines and detectors of the estimator."""
 
+import base64
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from noise_images import SIZE, detect, noise
+from PIL import Image
 
 from modelscope_handkp import HandEstimator, Hands
 from modelscope_handkp.detection import DETECTORS
@@ -198,6 +201,111 @@ def test_what_was_read_before_a_source_fails_has_its_results(estimator: HandEsti
 
 def test_the_hands_know_their_image(estimator: HandEstimator) -> None:
     assert estimator(noise(0)[:40]).image_size == (SIZE, 40)
+
+
+# --- several images in one array or tensor, and what is one image
+
+
+BATCH = np.stack([noise(i, count) for i, count in enumerate([2, 0, 1])])
+RGB_BATCH = torch.from_numpy(np.ascontiguousarray(BATCH[..., ::-1]))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        BATCH,
+        BATCH / np.float32(255),
+        RGB_BATCH,
+        RGB_BATCH.permute(0, 3, 1, 2),
+        RGB_BATCH.permute(0, 3, 1, 2).float() / 255,
+    ],
+)
+def test_a_batch_gives_what_its_images_give(estimator: HandEstimator, batch: Any) -> None:
+    expected = [estimator(image) for image in BATCH]
+    hands = estimator(batch)
+    assert [len(one) for one in hands] == [2, 0, 1]
+    results = list(estimator.stream(batch))
+    for one, result, alone in zip(hands, results, expected, strict=True):
+        assert_same(one, alone)
+        assert_same(result.hands, alone)
+
+
+def test_gray_batches_have_a_channel(estimator: HandEstimator) -> None:
+    gray = BATCH[..., :1]
+    expected = [estimator(image) for image in gray]
+    for batch in (gray, torch.from_numpy(gray), torch.from_numpy(gray).permute(0, 3, 1, 2)):
+        for one, alone in zip(estimator(batch), expected, strict=True):
+            assert_same(one, alone)
+    for batch in (gray[..., 0], torch.from_numpy(gray[:2, ..., 0])):
+        with pytest.raises(InputError, match=r"\(\d, 96, 96\)"):
+            estimator(batch)
+
+
+def test_a_batch_has_boxes_for_each_image(estimator: HandEstimator) -> None:
+    boxes = [[[10, 10, 50, 60]], None, [[0, 0, 9, 9], [5, 5, 90, 90]]]
+    for batch in (BATCH, RGB_BATCH):
+        hands = estimator(batch, boxes)
+        assert [len(one) for one in hands] == [1, 0, 2]
+        assert_same(hands[2], estimator(BATCH[2], boxes[2]))
+        with pytest.raises(InputError, match="3 images need as many entries of boxes, got 2"):
+            estimator(batch, boxes[:2])
+
+
+def test_a_batch_without_images_gives_an_empty_list(estimator: HandEstimator) -> None:
+    assert estimator(BATCH[:0]) == estimator(RGB_BATCH[:0]) == []
+
+
+def test_a_batch_with_the_channels_elsewhere_says_what_to_pass(estimator: HandEstimator) -> None:
+    with pytest.raises(InputError, match=r"transpose\(1, 2, 0\)"):
+        estimator(BATCH.transpose(0, 3, 1, 2))
+    results = list(estimator.stream(BATCH.transpose(0, 3, 1, 2)))
+    assert [type(result.error) for result in results] == [InputError] * 3
+    with pytest.raises(InputError, match=r"\(7, 96, 96\)"):
+        estimator(torch.zeros(2, 7, SIZE, SIZE))
+
+
+PNG = cv2.imencode(".png", BATCH[0])[1].tobytes()
+DATA_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+
+
+@pytest.mark.parametrize("source", [PNG, bytearray(PNG), io.BytesIO(PNG), DATA_URL, RGB_BATCH[0].permute(2, 0, 1)])
+def test_encoded_images_and_tensors_go_end_to_end(estimator: HandEstimator, source: Any) -> None:
+    assert_same(estimator(source), estimator(BATCH[0]))
+    for result in estimator.stream([source, source]):
+        assert_same(result.hands, estimator(BATCH[0]))
+
+
+@pytest.mark.parametrize(
+    "one", ["a.png", Path("a.png"), PNG, bytearray(PNG), memoryview(PNG), io.BytesIO(PNG), DATA_URL, BATCH[0],
+            BATCH[0, ..., 0], RGB_BATCH[0], Image.fromarray(BATCH[0]), 5, None]
+)  # fmt: skip
+def test_one_image_of_any_kind_is_no_stream(estimator: HandEstimator, one: Any) -> None:
+    with pytest.raises(InputError, match=f"several images, got one {type(one).__name__}") as caught:
+        estimator.stream(one)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_camera_that_can_be_read_and_iterated_is_a_stream(estimator: HandEstimator) -> None:
+    class Camera:
+        def read(self) -> np.ndarray:
+            return BATCH[0]
+
+        def __iter__(self) -> Iterator[np.ndarray]:
+            return iter(BATCH)
+
+    assert [len(result.hands) for result in estimator.stream(Camera())] == [2, 0, 1]
+
+
+def test_a_result_holds_no_data_url(estimator: HandEstimator) -> None:
+    broken = DATA_URL[:-300]
+    good, bad = estimator.stream([DATA_URL, broken])
+    for result, url in ((good, DATA_URL), (bad, broken)):
+        assert result.source.startswith("data:image/png;base64,")
+        assert len(result.source) < 100 and str(len(url)) in result.source
+    assert len(str(bad.error)) < 200
+    with pytest.raises(InputError) as caught:
+        estimator(broken)
+    assert len(str(caught.value)) < 200
 
 
 # --- other engines and detectors

@@ -1,5 +1,6 @@
 """The command line: predict over good and bad files."""
 
+import base64
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from modelscope_handkp import cli
 from modelscope_handkp.cli.exit_codes import INTERRUPTED, OK, REFUSED, SOME_FAILED
@@ -77,6 +79,46 @@ def test_a_folder_of_good_and_bad_files(folder: Path, model: str, capsys: pytest
         assert "hands" not in entries[name]
         assert f"failed: {entries[name]['error']}" in err
     assert "6/6" in err  # the progress bar
+
+
+def test_what_phones_write_is_found_and_what_is_left_out_is_named(
+    folder: Path, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    import pillow_heif
+
+    image = Image.fromarray(noise(0))
+    for name in ("a.avif", "b.jp2", "c.jfif", "e.ppm"):
+        image.save(folder / name)
+    pillow_heif.from_pillow(image).save(folder / "d.heic")
+    for name in ("f.psd", "g.mp4", ".DS_Store", "Thumbs.db"):
+        (folder / name).touch()
+    assert predict(model, folder) == OK
+    assert [Path(entry["source"]).name for entry in report()] == ["a.avif", "b.jp2", "c.jfif", "d.heic", "e.ppm"]
+    (message,) = (message for message in caplog.messages if "left out" in message)
+    assert "2 files ('f.psd', 'g.mp4')" in message
+
+
+def test_heic_without_its_package_fails_by_name(folder: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pillow_heif
+
+    write(folder, "a.png")
+    pillow_heif.from_pillow(Image.fromarray(noise(0))).save(folder / "b.heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert predict(model, folder) == SOME_FAILED
+    good, bad = report()
+    assert "error" not in good
+    assert "b.heic" in bad["error"] and "pip install" in bad["error"]
+
+
+def test_a_data_url_is_drawn_and_stays_out_of_the_report(
+    folder: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", noise(0))[1].tobytes()).decode()
+    assert predict(model, url, url[:-400]) == SOME_FAILED
+    good, bad = report()
+    assert good["drawn"] == "hands/image.jpg" and len(good["hands"]) == 1
+    for text in (good["source"], bad["source"], bad["error"], capsys.readouterr().err):
+        assert url[100:200] not in text
 
 
 def test_one_image_without_failure(folder: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:

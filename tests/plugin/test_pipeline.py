@@ -1,5 +1,6 @@
 """Images through ModelScope's pipeline()."""
 
+import io
 import json
 import logging
 import os
@@ -154,6 +155,22 @@ def test_path_and_image_agree(hands: Any, tmp_path: Path) -> None:
     cv2.imwrite(str(path), counted(2))
     for source in (str(path), path, Image.open(path)):
         assert_same(hands(source), hands(counted(2)))
+
+
+def test_encoded_images_and_tensors_are_one_image(hands: Any) -> None:
+    content = cv2.imencode(".png", counted(2))[1].tobytes()
+    tensor = torch.from_numpy(np.ascontiguousarray(counted(2)[..., ::-1])).permute(2, 0, 1)
+    for source in (content, io.BytesIO(content), io.BufferedReader(io.BytesIO(content)), tensor):  # type: ignore[arg-type]
+        assert_same(hands(source), hands(counted(2)))
+
+
+def test_a_batch_gives_a_list(hands: Any) -> None:
+    batch = np.stack([counted(count) for count in (2, 0, 1)])
+    for several in (batch, torch.from_numpy(np.ascontiguousarray(batch[..., ::-1])).permute(0, 3, 1, 2)):
+        results = hands(several)
+        assert isinstance(results, list)
+        for image, result in zip(batch, results, strict=True):
+            assert_same(result, hands(image))
 
 
 def test_the_image_is_left_alone(hands: Any) -> None:

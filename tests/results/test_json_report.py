@@ -20,6 +20,14 @@ def test_entries_of_images_and_errors() -> None:
     assert broken == {"source": "b.png", "error": "b.png is broken."}
 
 
+def test_a_source_without_a_name_is_described() -> None:
+    image, hands = np.zeros((4, 6, 3), np.uint8), Hands.empty()
+    for source, name in ((image, "<array (4, 6, 3) uint8>"), (b"12345", "<5 bytes>")):
+        assert entry_of(Result(source, image, hands))["source"] == name
+        assert entry_of(Result(source, error=InputError("broken")))["source"] == name
+    assert len(entry_of(Result("data:image/png;base64," + "A" * 100_000, image, hands))["source"]) < 100
+
+
 def test_the_file_is_json_with_names_and_entries(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     for entries in ([], [{"source": "a"}], [{"source": "手"}, {"source": "b", "hands": []}]):
