@@ -1,0 +1,111 @@
+"""YOLOX's training (Ge et al. 2021, arXiv:2107.08430): SimOTA's assignment, the loss, and COCO's weights to start from.
+
+Some images have hands without a label: there only the surroundings of the labelled ones count (`known_places`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modelscope_handkp.detection.yolox import decode_boxes, flattened, places
+from modelscope_handkp.networks.yolox import YOLOX
+
+CENTER_RADIUS = 1.5  # strides from the centre of a box to the places that may be assigned to it
+MOST_PLACES = 10  # assigned to a box
+IOU_COST, IOU_WEIGHT = 3.0, 5.0  # of the box against the class: in the assignment, in the loss
+WINDOW = 1.5  # of a labelled box: how far its surroundings are known in an image that is not labelled completely
+PRIOR = 0.01  # score of an untrained class
+
+
+def start_from(network: YOLOX, state: dict[str, Tensor]) -> None:
+    """Put weights of other classes, such as COCO's, into a network; its own classes begin with a low score."""
+    own = {key: value for key, value in network.state_dict().items() if key.startswith("head.cls_preds")}
+    network.load_state_dict({**state, **own})
+    for convolution in network.head.cls_preds:
+        nn.init.constant_(convolution.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
+
+
+def yolox_loss(maps: Sequence[Tensor], boxes: Tensor, complete: Tensor, l1: bool = False) -> Tensor:
+    """The loss of a batch, for each place that has a box: 1 - IoU^2, and cross-entropies of objectness and of class.
+
+    Args:
+        maps: outputs (N, 6, h, w) of `YOLOX` with one class.
+        boxes: (N, G, 4) xyxy in pixels of the input; rows of NaN where an image has fewer.
+        complete: (N,) bool, whether all hands of an image are labelled.
+        l1: also the distance of the raw outputs from the box, as YOLOX does in its last epochs.
+    """
+    output, (corners, strides) = flattened(maps).float(), places(maps)
+    predicted = decode_boxes(output[..., :4], corners, strides)
+    object_logit, class_logit = output[..., 4], output[..., 5]
+    assigned = assign(predicted.detach(), object_logit.detach(), class_logit.detach(), boxes, corners, strides)
+    positive = assigned >= 0
+    image, place = positive.nonzero(as_tuple=True)
+    target = boxes[image, assigned[positive]]
+    overlap = iou(predicted[positive], target)
+    counts = known_places(boxes, complete, (corners + 0.5) * strides) | positive
+    loss = IOU_WEIGHT * (1 - overlap.square()).sum()
+    loss = loss + F.binary_cross_entropy_with_logits(object_logit[counts], positive[counts].float(), reduction="sum")
+    # the class learns the IoU, so that the best box of a hand has the best score
+    loss = loss + F.binary_cross_entropy_with_logits(class_logit[positive], overlap.detach(), reduction="sum")
+    if l1:
+        loss = loss + F.l1_loss(output[positive][:, :4], encode_boxes(target, corners[place], strides[place]),
+                                reduction="sum")  # fmt: skip
+    return loss / positive.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def assign(predicted: Tensor, object_logit: Tensor, class_logit: Tensor, boxes: Tensor, corners: Tensor,
+           strides: Tensor) -> Tensor:  # fmt: skip
+    """SimOTA: which box each place learns (N, A), -1 for none.
+
+    A box gets the places near its centre at which class and box cost least, as many as the IoU of its best ones add up
+    to. A place that several boxes want goes to the one that it costs least.
+
+    Args:
+        predicted: (N, A, 4) xyxy; object_logit, class_logit: (N, A); boxes: (N, G, 4) with rows of NaN.
+        corners, strides: (A, 2) and (A, 1) of `places`.
+    """
+    if not boxes.shape[1]:
+        return torch.full_like(object_logit, -1, dtype=torch.long)
+    zero, infinity = object_logit.new_tensor([0.0, math.inf])
+    middle = ((boxes[..., :2] + boxes[..., 2:]) / 2)[:, :, None]
+    near = ((corners + 0.5) * strides - middle).abs().amax(-1) < CENTER_RADIUS * strides[:, 0]  # never near to NaN
+    near_any = near.any(1, keepdim=True)
+    overlap = torch.where(near_any & ~boxes[..., :1].isnan(), iou(predicted[:, None], boxes[:, :, None]), zero)
+    score_cost = -(F.logsigmoid(object_logit) + F.logsigmoid(class_logit))[:, None] / 2
+    cost = torch.where(near, score_cost - IOU_COST * (overlap + 1e-8).log(), infinity)
+    most = min(MOST_PLACES, cost.shape[2])
+    wanted = overlap.topk(most, 2).values.sum(2).int().clamp(min=1)
+    least = cost.topk(most, 2, largest=False)
+    taken = torch.arange(most, device=cost.device) < wanted[..., None]
+    costs = torch.full_like(cost, math.inf).scatter(2, least.indices, least.values.masked_fill(~taken, math.inf))
+    lowest, box = costs.min(1)
+    return box.masked_fill(lowest.isinf(), -1)
+
+
+def known_places(boxes: Tensor, complete: Tensor, centers: Tensor) -> Tensor:
+    """Where the absence of a label says that there is no hand, (N, A) for places with ``centers`` (A, 2), pixels.
+
+    Everywhere in an image that is labelled completely, else in windows around its boxes.
+    """
+    middle, side = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
+    inside = (centers - middle[:, :, None]).abs() < WINDOW / 2 * side[:, :, None]
+    return inside.all(-1).any(1) | complete[:, None]
+
+
+def encode_boxes(boxes: Tensor, corners: Tensor, strides: Tensor) -> Tensor:
+    """The raw outputs (P, 4) that `decode_boxes` turns into ``boxes`` (P, 4) xyxy."""
+    middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    return torch.cat([middle / strides - corners, (side / strides).clamp(min=1e-8).log()], 1)
+
+
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union (...) of boxes (..., 4) xyxy, pair by pair."""
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    area_a, area_b = ((x[..., 2:] - x[..., :2]).prod(-1) for x in (a, b))
+    return shared / (area_a + area_b - shared + 1e-9)
