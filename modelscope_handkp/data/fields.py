@@ -22,10 +22,11 @@ def require(entry: Mapping[str, Any], key: str) -> Any:
 def flag(entry: Mapping[str, Any], key: str) -> bool:
     """A boolean, 0 or 1, or their texts; False where the key is missing."""
     value = entry.get(key, False)
-    known = value if isinstance(value, bool) else FLAGS.get(str(value).strip().lower().removesuffix(".0"))
-    if known is None:
+    if isinstance(value, str):
+        value = FLAGS.get(value.strip().lower(), value)
+    if not isinstance(value, (bool, int, float)) or value not in (0, 1):
         raise _wrong(key, "true or false", value)
-    return known
+    return bool(value)
 
 
 def identifier(entry: Mapping[str, Any], key: str) -> int | str:
