@@ -86,18 +86,23 @@ def _free_place(
 
 
 def render_batch(
-    rng: Rng, amounts: list[int], size: tuple[int, int] = (320, 320), level: str | Level = "medium"
+    rng: Rng,
+    amounts: list[int],
+    size: tuple[int, int] = (320, 320),
+    level: str | Level = "medium",
+    backdrops: Tensor | None = None,
 ) -> Rendered:
     """Whole images with `amounts[i]` hands in image i; size (width, height) px.
 
-    Hands of which less than a quarter shows, behind others or objects, are drawn and not annotated.
+    backdrops (len(amounts), 3, H, W), sRGB in 0..1: images, such as photographs without hands, to show the hands in
+    front of; None draws them. Hands of which less than a quarter shows, behind others or objects, are drawn and not annotated.
 
     Raises:
         InputError: no level has that name.
     """
     level = get_level(level)
     image_index, target, extent = scatter_hands(rng, level, size, amounts)
-    result = render(rng, level, size, len(amounts), image_index, target, extent)
+    result = render(rng, level, size, len(amounts), image_index, target, extent, backdrops=backdrops)
     return only(result, result.shown >= LEAST_SHOWN)
 
 

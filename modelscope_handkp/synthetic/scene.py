@@ -18,7 +18,7 @@ from .camera import capture
 from .kinematics import FOREARM, PALM, Hands3D, sample_hands
 from .levels import Level
 from .objects import held_things, occluders
-from .paint import skin_tones
+from .paint import skin_tones, to_linear
 from .rng import Rng
 from .shading import find_spots, shade
 from .surface import OBJECT, SKIN, SLEEVE, Buffers, Spheres, hand_spheres, splat
@@ -85,17 +85,18 @@ def only(table: _Table, keep: Tensor | slice) -> _Table:
 
 
 def render(rng: Rng, level: Level, size: tuple[int, int], count: int, image_index: Tensor, target: Tensor,
-           extent: Tensor, resolution: Tensor | None = None) -> Rendered:  # fmt: skip
+           extent: Tensor, resolution: Tensor | None = None, backdrops: Tensor | None = None) -> Rendered:  # fmt: skip
     """Render N hands into `count` images.
 
     size (width, height) px; image_index (N,): which image each hand is in, later hands in front; target (N, 2) centre
-    of the hand's box, px; extent (N,) long side of its box, px; resolution (count,): see camera.capture.
+    of the hand's box, px; extent (N,) long side of its box, px; resolution (count,): see camera.capture; backdrops
+    (count, 3, H, W), sRGB in 0..1: images to show the hands in front of, in place of drawn ones.
     """
     width, height = size
     shape = (count, height, width)
     tones = skin_tones(rng, count)
     light = sample_light(rng, count, level.light)
-    scenery = _scenery(rng, level, shape, light, tones)
+    scenery = _scenery(rng, level, shape, light, tones) if backdrops is None else to_linear(backdrops)
     if not len(image_index):
         return _without_hands(capture(rng, scenery, level.camera, resolution))
 

@@ -299,3 +299,15 @@ def test_the_shadow_on_the_wall_is_in_the_image(monkeypatch):
         plain = render_batch(Rng(0), [1] * 12, (48, 48), replace(EASY, light=0.0)).images
     darker = (plain - shaded).mean(1)
     assert darker.min() > -1e-5 and 0.2 < (darker.amax((1, 2)) > 0.02).float().mean() < 0.8
+
+
+def test_hands_before_images_of_others():
+    level, backdrops = replace(EASY, camera=0.0, light=0.0), torch.rand(2, 3, 8, 8).repeat_interleave(20, 2)
+    backdrops = backdrops.repeat_interleave(20, 3)
+    rendered = render_batch(Rng(4), [1, 0], (160, 160), level, backdrops)
+    torch.testing.assert_close(rendered.images[1], backdrops[1], atol=2e-3, rtol=0)
+    changed = (rendered.images[0] - backdrops[0]).abs().amax(0) > 0.02
+    left, top, right, bottom = rendered.boxes[0].round().int().tolist()
+    assert changed[top:bottom, left:right].float().mean() > 0.3
+    x, y = at_keypoint(rendered, "middle_finger1")
+    assert changed[y, x]
