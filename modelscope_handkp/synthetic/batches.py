@@ -95,7 +95,8 @@ def render_batch(
     """Whole images with `amounts[i]` hands in image i; size (width, height) px.
 
     backdrops (len(amounts), 3, H, W), sRGB in 0..1: images, such as photographs without hands, to show the hands in
-    front of; None draws them. Hands of which less than a quarter shows, behind others or objects, are drawn and not annotated.
+    front of; None draws them. Hands of which less than a quarter shows, behind others or objects, are drawn and not
+    annotated.
 
     Raises:
         InputError: no level has that name.
