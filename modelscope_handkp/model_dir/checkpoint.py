@@ -70,16 +70,16 @@ def state_dict_of(content: Any, source: str | Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{source} holds no state dict with tensors: {holds}.")
     if 4 * sum(value.numel() for value in tensors.values()) > MAX_CHECKPOINT_BYTES:  # views can be larger than the file
         raise CheckpointError(f"{source} is refused: its tensors take more than {MAX_CHECKPOINT_BYTES} bytes.")
-    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    try:
+        return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    except RuntimeError as error:  # a type of a few bits
+        raise CheckpointError(f"{source} has tensors that cannot be widened to float32: {error}.") from None
 
 
 def read_checkpoint(path: str | Path) -> Any:
     """Everything in a checkpoint, under the rules of `read_state_dict`; tensors that shared memory still do."""
     path = Path(path)
-    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises on a name that is too long
-        raise MissingFileError(f"{path} is a folder, not a checkpoint; name a file in it.")
-    if not os.path.isfile(path):  # noqa: PTH113
-        raise MissingFileError(f"{path} does not exist.")
+    _check_is_file(path)
     try:
         with path.open("rb") as file:
             return _read(file)
@@ -87,18 +87,34 @@ def read_checkpoint(path: str | Path) -> Any:
         raise CheckpointError(f"{path} is refused: {error}") from None
     except MissingPackageError as error:
         raise MissingPackageError(f"{path} cannot be read: {error}") from None
+    except PermissionError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
     except Exception as error:  # a hostile file makes a decoder raise anything
-        raise CheckpointError(f"{path} is not a readable checkpoint: {type(error).__name__}: {error}") from None
+        raise CheckpointError(
+            f"{path} is a damaged checkpoint ({type(error).__name__}: {error!s:.200}); download or save it again."
+        ) from None
+
+
+def _check_is_file(path: Path) -> None:
+    # Path's own methods raise on a name that is too long
+    if os.path.isfile(path):  # noqa: PTH113
+        return
+    if os.path.isdir(path):  # noqa: PTH112
+        raise MissingFileError(f"{path} is a folder, not a checkpoint; name a file in it.")
+    if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
+        target = os.readlink(path)  # noqa: PTH115
+        raise MissingFileError(f"{path} is a link to {target}, which does not exist; fetch that file.")
+    raise MissingFileError(f"{path} {'is no regular file' if os.path.exists(path) else 'does not exist'}.")  # noqa: PTH110
 
 
 def _read(file: IO[bytes]) -> Any:
     size = os.fstat(file.fileno()).st_size
     check_size(size, MAX_CHECKPOINT_BYTES)
     head = file.read(HEAD_BYTES)
+    if is_safetensors(head):  # first, as the length of its header may be what another format begins with
+        return read_safetensors(file)
     if foreign := describe_foreign(head):
         raise CheckpointError(foreign)
-    if is_safetensors(head):
-        return read_safetensors(file)
     if head.startswith(ZIP):
         return read_zip(file, MAX_CHECKPOINT_BYTES)
     return read_legacy(file, size, MAX_CHECKPOINT_BYTES)

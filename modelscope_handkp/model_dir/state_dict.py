@@ -16,6 +16,7 @@ COUNTERS = frozenset({"n_averaged", "steps"})  # of torch's and mmengine's avera
 PREPROCESSOR = "data_preprocessor."  # mmengine's: mean and standard deviation, which the configuration has
 MMPOSE_HEAD, HEAD = "head.", "keypoint_head."
 MMPOSE_CONVOLUTIONS, MMPOSE_FINAL, FINAL = "head.conv_layers.", "head.final_layer.", "keypoint_head.final_layer."
+MMPOSE_HEAD_LAYERS = (MMPOSE_CONVOLUTIONS, MMPOSE_FINAL, "head.deconv_layers.")  # all that its heatmap head has
 CONVOLUTION_PARTS = 3  # convolution, batch norm, ReLU
 
 
@@ -103,16 +104,17 @@ def _is_counter(path: list[str]) -> bool:
 
 
 def easycv_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """mmpose 1.x's names as EasyCV's, which are also mmpose 0.x's; others stay.
+    """The names of mmpose 1.x's heatmap head as EasyCV's, which are also mmpose 0.x's; others stay.
 
     ``head`` is EasyCV's ``keypoint_head``. mmpose 1.x has the head's convolutions as ``head.conv_layers.N`` and the
     last one as ``head.final_layer``; before, they were numbered together as ``keypoint_head.final_layer.N``
     (mmpose/models/heads/heatmap_heads/heatmap_head.py, ``_load_state_dict_pre_hook``).
     """
     state = {name: value for name, value in state.items() if not name.startswith(PREPROCESSOR)}
-    if any(name.startswith(HEAD) for name in state):
-        return state
-    numbers = [name[len(MMPOSE_CONVOLUTIONS) :].split(".")[0] for name in state if name.startswith(MMPOSE_CONVOLUTIONS)]
+    head = [name for name in state if name.startswith(MMPOSE_HEAD)]
+    if any(name.startswith(HEAD) for name in state) or not all(name.startswith(MMPOSE_HEAD_LAYERS) for name in head):
+        return state  # EasyCV's own, or the head of another network
+    numbers = [name[len(MMPOSE_CONVOLUTIONS) :].split(".")[0] for name in head if name.startswith(MMPOSE_CONVOLUTIONS)]
     last = max((int(number) for number in numbers if number.isdecimal() and len(number) < 4), default=None)
     final = FINAL if last is None else f"{FINAL}{(last // CONVOLUTION_PARTS + 1) * CONVOLUTION_PARTS}."
 

@@ -1,5 +1,6 @@
 """The work directory of a training run: where its checkpoints are, and which is the newest."""
 
+import os
 import re
 from pathlib import Path
 
@@ -21,10 +22,10 @@ def find_checkpoint(path: str | Path) -> Path:
         MissingFileError: there is none.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises on a name that is too long
         return _newest(path)
-    found = path if path.is_file() else path.with_name(path.name + CHECKPOINT_SUFFIX)
-    if not found.is_file():
+    found = path if os.path.isfile(path) else path.with_name(path.name + CHECKPOINT_SUFFIX)  # noqa: PTH113
+    if not os.path.isfile(found):  # noqa: PTH113
         raise MissingFileError(f"there is no checkpoint at {path}.")
     return found
 

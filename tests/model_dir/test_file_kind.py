@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import pickle
 import re
 import shutil
@@ -143,6 +144,14 @@ def test_what_a_file_is_and_what_to_do(tmp_path: Path, kind: str) -> None:
         assert re.search(part, message), message
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_damaged_checkpoint_is_called_that(tmp_path: Path, legacy: bool) -> None:
+    content = bytearray(saved(legacy))
+    where = content.index(b"epoch")
+    content[where - 5 : where + 5] = b"\xff" * 10
+    assert re.search(r"is a damaged checkpoint \(\w+: .*\); download or save it again", refusal_of(tmp_path, content))
+
+
 def test_a_whole_model(tmp_path: Path) -> None:
     torch.save(nn.Linear(1, 1), tmp_path / "a.pt")
     assert "torch.nn.modules.linear.Linear" in refusal(tmp_path / "a.pt")
@@ -152,6 +161,16 @@ def test_a_whole_model(tmp_path: Path) -> None:
 def test_a_folder(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=f"{tmp_path} is a folder, not a checkpoint; name a file in it"):
         read_state_dict(tmp_path)
+
+
+def test_a_link_to_nothing_and_a_pipe(tmp_path: Path) -> None:
+    """As git-annex and caches of hubs leave them."""
+    (tmp_path / "a.pt").symlink_to("../blobs/4d7a")
+    with pytest.raises(MissingFileError, match=r"a\.pt is a link to \.\./blobs/4d7a, which does not exist"):
+        read_state_dict(tmp_path / "a.pt")
+    os.mkfifo(tmp_path / "b.pt")
+    with pytest.raises(MissingFileError, match=r"b\.pt is no regular file"):
+        read_state_dict(tmp_path / "b.pt")
 
 
 def test_an_unpacked_checkpoint_that_was_zipped_again(tmp_path: Path) -> None:

@@ -108,7 +108,17 @@ def test_a_detectors_backbone() -> None:
 
 @pytest.mark.parametrize(
     ("count", "whose"),
-    [(17, "those of COCO's body"), (133, "those of COCO-WholeBody's whole body"), (42, "those of two hands"), (20, "")],
+    [
+        (17, "those of COCO's body"),
+        (133, "those of COCO-WholeBody's whole body"),
+        (42, "those of two hands"),
+        (20, ""),
+        (16, "those of MPII's body"),
+        (26, "those of Halpe's body"),
+        (68, "those of a face"),
+        (98, "those of WFLW's face"),
+        (106, "those of LaPa's face"),
+    ],
 )
 def test_another_number_of_keypoints(count: int, whose: str) -> None:
     state = state_of(network())

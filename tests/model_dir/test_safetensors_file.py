@@ -45,6 +45,28 @@ def test_a_torch_file_under_the_name_of_safetensors(tmp_path: Path) -> None:
     assert read_state_dict(tmp_path / "model.safetensors")["a"].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("beginning", [b"\x1f\x8b", b"\x08\x03\x12", b"\x80\x02", b"BZh"])
+def test_a_header_as_long_as_another_format_begins(tmp_path: Path, beginning: bytes) -> None:
+    header = json.dumps({"a": entry()}).encode()
+    padded = header + b" " * (int.from_bytes(beginning, "little") - len(header))
+    (tmp_path / "a.pt").write_bytes(content := file_of(padded, bytes(8)))
+    assert content.startswith(beginning)
+    assert read_state_dict(tmp_path / "a.pt")["a"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("dtype", ["F4", "F6_E2M3", "F8_E4M3", "F8_E5M2", "F8_E8M0", "U16", "U64", "I8"])
+def test_rare_types_are_read_or_refused(tmp_path: Path, dtype: str) -> None:
+    memory = 6 if dtype.startswith("F6") else 8
+    bits = {"F4": 4, "F6_E2M3": 6, "U16": 16, "U64": 64}.get(dtype, 8)
+    (tmp_path / "a.pt").write_bytes(
+        file_of({"a": entry(dtype, shape=(memory * 8 // bits,), offsets=(0, memory))}, bytes(memory))
+    )
+    try:
+        assert not read_state_dict(tmp_path / "a.pt")["a"].bool().any()
+    except CheckpointError as error:
+        assert str(tmp_path / "a.pt") in str(error)
+
+
 def test_types_are_widened_as_those_of_torch_files(tmp_path: Path) -> None:
     state = {
         "half": torch.tensor([1.5, -2]).half(), "bf16": torch.tensor([1.5, -2]).bfloat16(),

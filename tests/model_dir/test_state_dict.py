@@ -47,7 +47,8 @@ def value(folder: Path, content: Any) -> float:
     "key",
     ["state_dict", "model", "model_state_dict", "model_state", "net", "network", "weights", "params", "module",
      "net_state_dict", "network_state_dict", "model_weights", "state_dict_ema", "ema_state_dict", "model_ema", "ema",
-     "ema_model", "model_ema_state_dict", "model_state_dict_ema", "params_ema", "averaged_model", "swa_state_dict"],
+     "ema_model", "model_ema_state_dict", "model_state_dict_ema", "params_ema", "averaged_model", "swa_state_dict",
+     "parameters", "average_model", "avg_model", "shadow", "Model_State_Dict"],
 )  # fmt: skip
 def test_the_weights_under_any_usual_key(tmp_path: Path, key: str) -> None:
     assert value(tmp_path, {"epoch": 3, key: weights(7), "optimizer": {"state": {0: weights(1)}, "lr": 0.1}}) == 7
@@ -163,6 +164,13 @@ def test_torchs_compiler(tmp_path: Path) -> None:
         check_wrapper(tmp_path, module)
 
 
+def test_checkpointed_parts(tmp_path: Path) -> None:
+    """Activation checkpointing wraps parts, and FSDP those."""
+    wrapped = "_fsdp_wrapped_module._checkpoint_wrapped_module."
+    state = {name.replace("backbone.", f"backbone.{wrapped}"): tensor for name, tensor in weights(7).items()}
+    assert value(tmp_path, state) == 7
+
+
 def test_a_wrapper_of_a_part(tmp_path: Path) -> None:
     state = {name.replace("backbone.", "backbone.module."): tensor for name, tensor in weights(7).items()}
     assert value(tmp_path, state) == 7
@@ -210,6 +218,13 @@ def test_mmpose_1s_head_without_convolutions_and_with_deconvolutions(tmp_path: P
     assert set(read(tmp_path, theirs)) == {
         "keypoint_head.final_layer.weight", "keypoint_head.deconv_layers.0.weight", "backbone.a"
     }  # fmt: skip
+
+
+def test_heads_of_other_networks_keep_their_names(tmp_path: Path) -> None:
+    """YOLOX's, RTMPose's."""
+    for other in ("head.cls_preds.0.weight", "head.cls_x.weight"):
+        names = {"head.final_layer.weight", other, "backbone.a"}
+        assert set(read(tmp_path, {name: torch.ones(1) for name in names})) == names
 
 
 def test_mmpose_0s_names_are_easycvs_and_a_second_head_stays(tmp_path: Path) -> None:
@@ -263,6 +278,19 @@ def test_options_and_paths_beside_the_weights(tmp_path: Path) -> None:
     content = {"model": weights(7), "args": options, "at": [tmp_path, pathlib.PureWindowsPath("c:\\a")], "epoch": 3}
     assert value(tmp_path, content) == 7
     assert read_checkpoint(tmp_path / "a.pth")["epoch"] == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mmcv.utils.config ConfigDict", "mmengine.config.config ConfigDict", "addict.addict Dict", "easydict EasyDict",
+     "argparse Namespace", "pathlib WindowsPath", "pathlib PosixPath", "pathlib._local PosixPath",
+     "pathlib._local PureWindowsPath", "pathlib Path"],
+)  # fmt: skip
+def test_configurations_beside_the_weights_are_left_out(tmp_path: Path, name: str) -> None:
+    """As an object that is made, filled as a dict, and given attributes."""
+    made = "c" + name.replace(" ", "\n") + "\n"
+    raw = f"}}(S'cfg'\n{made}(S'a'\nt\x81(S'lr'\nI1\nu}}S'b'\nI2\nsbS'epoch'\nI3\nu."
+    assert read_checkpoint(write_archive(tmp_path / "a.pt", raw.encode("latin1")))["epoch"] == 3
 
 
 def test_parameters_with_attributes(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def test_a_model_directory_of_safetensors(tmp_path: Path) -> None:
 
 
 def test_nothing_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match=r"no checkpoint at .*epoch_3"):
-        find_checkpoint(tmp_path / "epoch_3")
+    for name in ("epoch_3", "epoch_3" * 1000):
+        with pytest.raises(MissingFileError, match=r"no checkpoint at .*epoch_3"):
+            find_checkpoint(tmp_path / name)
     with pytest.raises(MissingFileError, match=r"no checkpoint at .*no model\.safetensors, pytorch_model\.pt or"):
         find_checkpoint(tmp_path)
