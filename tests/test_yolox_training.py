@@ -25,6 +25,9 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples" / "embedded")
 
 
+WHOLE = torch.tensor([[[0.0, 0.0, 9999.0, 9999.0]]])  # the rectangle of everything
+
+
 def blank_maps(count=1, logit=-4.0):
     maps = [torch.zeros(count, 6, SIDE // stride, SIDE // stride) for stride in (8, 16, 32)]
     for level in maps:
@@ -39,7 +42,7 @@ def test_the_loss_is_yoloxs(golden):
     arrays = {key: torch.from_numpy(value) for key, value in golden("yolox/loss.npz").items()}
     maps = [arrays[f"level_{stride}"] for stride in (8, 16, 32)]
     for l1, name in ((False, "loss"), (True, "loss_with_l1")):
-        loss = yolox_loss(maps, arrays["boxes"], torch.ones(3, dtype=torch.bool), l1)
+        loss = yolox_loss(maps, arrays["boxes"], WHOLE.expand(3, 1, 4), l1=l1)
         torch.testing.assert_close(loss, arrays[name], rtol=1e-5, atol=0)
 
 
@@ -130,32 +133,43 @@ def test_images_without_hands_have_nothing_assigned():
         assert (assigned({}, boxes[0].tolist() or np.zeros((0, 4)).tolist()) == -1).all()
 
 
-def slopes(boxes, complete):
+def slopes(boxes, known, unsure=()):
     """How the loss of one image pulls at the objectness of each place, (84,)."""
     from yolox_training import yolox_loss
 
     maps = [level.requires_grad_() for level in blank_maps(logit=0.0)]
-    yolox_loss(maps, torch.tensor([boxes], dtype=torch.float32).reshape(1, -1, 4), torch.tensor([complete])).backward()
+    tables = [torch.tensor([rows], dtype=torch.float32).reshape(1, -1, 4) for rows in (boxes, known, unsure)]
+    yolox_loss(maps, *tables).backward()
     return flattened([level.grad for level in maps])[0, :, 4]
 
 
-def test_only_the_surroundings_of_a_labelled_hand_count_where_others_may_be_unlabelled():
-    """Half as large again, the window reaches from 8 to 56 pixels."""
-    box = [16.0, 16.0, 48.0, 48.0]
+def test_only_places_count_of_which_something_is_known():
+    box, window = [16.0, 16.0, 48.0, 48.0], [8.0, 8.0, 56.0, 56.0]
     corners, strides = places(blank_maps())
     centers = (corners + 0.5) * strides
     inside = ((centers > 8) & (centers < 56)).all(1)
     assert 40 < inside.sum() < 50
-    assert ((slopes([box], complete=False) != 0) == inside).all()
-    everywhere = slopes([box], complete=True)
+    assert ((slopes([box], [window]) != 0) == inside).all()
+    assert ((slopes([box], [[NAN] * 4, window]) != 0) == inside).all()
+    everywhere = slopes([box], WHOLE[0].tolist())
     assert (everywhere < 0).sum() == 1
     assert (everywhere > 0).sum() == 83
 
 
-def test_an_image_that_is_not_labelled_at_all_says_nothing():
-    assert (slopes([], complete=False) == 0).all()
-    assert (slopes([], complete=True) > 0).all()
-    assert (slopes([[NAN] * 4], complete=False) == 0).all()
+def test_places_that_are_unsure_learn_nothing_but_a_hand_that_is_there():
+    box, around = [16.0, 16.0, 48.0, 48.0], [8.0, 8.0, 56.0, 56.0]
+    pulls = slopes([box], WHOLE[0].tolist(), [around])
+    corners, strides = places(blank_maps())
+    centers = (corners + 0.5) * strides
+    inside = ((centers > 8) & (centers < 56)).all(1)
+    assert (pulls[inside] < 0).sum() == (pulls[inside] != 0).sum() == 1
+    assert (pulls[~inside] > 0).all()
+
+
+def test_an_image_of_which_nothing_is_known_says_nothing():
+    assert (slopes([], []) == 0).all()
+    assert (slopes([], WHOLE[0].tolist()) > 0).all()
+    assert (slopes([[NAN] * 4], [[NAN] * 4]) == 0).all()
 
 
 def test_the_raw_outputs_of_boxes_decode_to_them():
@@ -183,7 +197,7 @@ def test_four_images_are_learnt():
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     losses = []
     for _ in range(60):
-        loss = yolox_loss(network(images), boxes[:, None], torch.ones(4, dtype=torch.bool))
+        loss = yolox_loss(network(images), boxes[:, None], WHOLE.expand(4, 1, 4))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

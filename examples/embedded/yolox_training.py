@@ -1,6 +1,6 @@
 """YOLOX's training (Ge et al. 2021, arXiv:2107.08430): SimOTA's assignment, the loss, and COCO's weights to start from.
 
-Some images have hands without a label: there only the surroundings of the labelled ones count (`known_places`).
+Of some places it is not known whether there is a hand: they learn nothing (`in_any`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from modelscope_handkp.networks.yolox import YOLOX
 CENTER_RADIUS = 1.5  # strides from the centre of a box to the places that may be assigned to it
 MOST_PLACES = 10  # assigned to a box
 IOU_COST, IOU_WEIGHT = 3.0, 5.0  # of the box against the class: in the assignment, in the loss
-WINDOW = 1.5  # of a labelled box: how far its surroundings are known in an image that is not labelled completely
 PRIOR = 0.01  # score of an untrained class
 
 
@@ -30,13 +29,15 @@ def start_from(network: YOLOX, state: dict[str, Tensor]) -> None:
         nn.init.constant_(convolution.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
 
 
-def yolox_loss(maps: Sequence[Tensor], boxes: Tensor, complete: Tensor, l1: bool = False) -> Tensor:
+def yolox_loss(maps: Sequence[Tensor], boxes: Tensor, known: Tensor, unsure: Tensor | None = None, l1: bool = False) \
+        -> Tensor:  # fmt: skip
     """The loss of a batch, for each place that has a box: 1 - IoU^2, and cross-entropies of objectness and of class.
 
     Args:
         maps: outputs (N, 6, h, w) of `YOLOX` with one class.
         boxes: (N, G, 4) xyxy in pixels of the input; rows of NaN where an image has fewer.
-        complete: (N,) bool, whether all hands of an image are labelled.
+        known: (N, K, 4) rectangles, likewise, where the absence of a box says that there is no hand.
+        unsure: (N, M, 4) rectangles in which that is not known after all.
         l1: also the distance of the raw outputs from the box, as YOLOX does in its last epochs.
     """
     output, (corners, strides) = flattened(maps).float(), places(maps)
@@ -47,7 +48,11 @@ def yolox_loss(maps: Sequence[Tensor], boxes: Tensor, complete: Tensor, l1: bool
     image, place = positive.nonzero(as_tuple=True)
     target = boxes[image, assigned[positive]]
     overlap = iou(predicted[positive], target)
-    counts = known_places(boxes, complete, (corners + 0.5) * strides) | positive
+    centers = (corners + 0.5) * strides
+    counts = in_any(known, centers)
+    if unsure is not None:
+        counts = counts & ~in_any(unsure, centers)
+    counts = counts | positive
     loss = IOU_WEIGHT * (1 - overlap.square()).sum()
     loss = loss + F.binary_cross_entropy_with_logits(object_logit[counts], positive[counts].float(), reduction="sum")
     # the class learns the IoU, so that the best box of a hand has the best score
@@ -88,14 +93,10 @@ def assign(predicted: Tensor, object_logit: Tensor, class_logit: Tensor, boxes: 
     return box.masked_fill(lowest.isinf(), -1)
 
 
-def known_places(boxes: Tensor, complete: Tensor, centers: Tensor) -> Tensor:
-    """Where the absence of a label says that there is no hand, (N, A) for places with ``centers`` (A, 2), pixels.
-
-    Everywhere in an image that is labelled completely, else in windows around its boxes.
-    """
-    middle, side = (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
-    inside = (centers - middle[:, :, None]).abs() < WINDOW / 2 * side[:, :, None]
-    return inside.all(-1).any(1) | complete[:, None]
+def in_any(rectangles: Tensor, points: Tensor) -> Tensor:
+    """(N, A): whether each of points (A, 2) lies in any of the rectangles (N, K, 4) xyxy, rows of NaN aside."""
+    after = (points > rectangles[:, :, None, :2]).all(-1)
+    return (after & (points < rectangles[:, :, None, 2:]).all(-1)).any(1)
 
 
 def encode_boxes(boxes: Tensor, corners: Tensor, strides: Tensor) -> Tensor:
