@@ -95,7 +95,10 @@ def _open(source: Any, name: str) -> IO[bytes]:
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         _check_file(path)
-        return Path(path).open("rb")
+        try:
+            return Path(path).open("rb")
+        except OSError as error:
+            raise InputError(f"{name} cannot be opened: {error.strerror}.") from None
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, (np.ndarray, torch.Tensor)):

@@ -52,6 +52,12 @@ def test_what_phones_write_is_read_under_any_name(tmp_path: Path, form: str) -> 
     assert_like(load_image(io.BytesIO(content)), photo())
 
 
+def test_avif_that_names_the_container_first_is_avif() -> None:
+    content = encoded("AVIF", photo())
+    assert b"ftypavif" in content
+    assert_like(load_image(content.replace(b"ftypavif", b"ftypmif1")), photo())
+
+
 @pytest.mark.parametrize("name", ["a.heic", "a.avif", "a.png", "a.webp"])
 def test_a_jpeg_is_read_under_any_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(encoded("JPEG", photo()))

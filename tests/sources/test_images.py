@@ -221,6 +221,16 @@ def test_missing_files_are_named(name: str) -> None:
     assert len(str(caught.value)) < 300
 
 
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, mode: str) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    saved(tmp_path / "a.png", Image.fromarray(RGB))
+    monkeypatch.setattr(Path, "open", refused)  # the permission itself does not hold for root
+    with pytest.raises(InputError, match=r"a\.png cannot be opened: Permission denied"):
+        load_image(tmp_path / "a.png")
+
+
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=f"{tmp_path} is a folder without an image"):
         load_image(tmp_path)
