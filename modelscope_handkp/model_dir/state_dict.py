@@ -17,7 +17,7 @@ PREPROCESSOR = "data_preprocessor."  # mmengine's: mean and standard deviation, 
 MMPOSE_HEAD, HEAD = "head.", "keypoint_head."
 MMPOSE_CONVOLUTIONS, MMPOSE_FINAL, FINAL = "head.conv_layers.", "head.final_layer.", "keypoint_head.final_layer."
 MMPOSE_HEAD_LAYERS = (MMPOSE_CONVOLUTIONS, MMPOSE_FINAL, "head.deconv_layers.")  # all that its heatmap head has
-CONVOLUTION_PARTS = 3  # convolution, batch norm, ReLU
+TO_NEXT_CONVOLUTION = 2  # from the number of a batch norm, over a ReLU
 
 
 def find_state_dict(content: Any) -> dict[str, Tensor]:
@@ -116,7 +116,7 @@ def easycv_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
         return state  # EasyCV's own, or the head of another network
     numbers = [name[len(MMPOSE_CONVOLUTIONS) :].split(".")[0] for name in head if name.startswith(MMPOSE_CONVOLUTIONS)]
     last = max((int(number) for number in numbers if number.isdecimal() and len(number) < 4), default=None)
-    final = FINAL if last is None else f"{FINAL}{(last // CONVOLUTION_PARTS + 1) * CONVOLUTION_PARTS}."
+    final = FINAL if last is None else f"{FINAL}{last + TO_NEXT_CONVOLUTION}."
 
     def renamed(name: str) -> str:
         for theirs, ours in ((MMPOSE_CONVOLUTIONS, FINAL), (MMPOSE_FINAL, final), (MMPOSE_HEAD, HEAD)):

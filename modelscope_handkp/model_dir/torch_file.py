@@ -82,7 +82,7 @@ def _check_magic(file: IO[bytes]) -> None:
         raise CheckpointError(describe_unknown(file)) from None
     if not isinstance(first, int) or first != LEGACY_MAGIC:
         raise CheckpointError(
-            f"it is a plain pickle that holds a {type(first).__name__}, not a checkpoint; "
+            f"it is a plain pickle of {type(first).__name__}, not a checkpoint; "
             "write one with torch.save(model.state_dict(), file)."
         )
 

@@ -141,7 +141,7 @@ class LeftOut:
 
 def _getattr(owner: Any, _: str) -> Any:
     """How pickles before protocol 4 name a method. mmengine's history of the loss has some of its own class."""
-    if not (isinstance(owner, type) and issubclass(owner, LeftOut)):
+    if owner is not LeftOut:
         raise CheckpointError("its pickle calls builtins.getattr, which a checkpoint has no need of.")
     return LeftOut()
 
@@ -161,8 +161,6 @@ class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in
     def __init__(self, file: IO[bytes], storage: Callable[..., Tensor] | None = None) -> None:
         super().__init__(file)
         self._storage = storage
-        # a class of its own for each reader, as a pickle can set attributes of it
-        self._left_out = type("LeftOut", (LeftOut,), {"__slots__": ()})
 
     def persistent_load(self, pid: Any) -> Any:
         """The storage of a tensor."""
@@ -179,7 +177,7 @@ class SafeUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # in
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
             return getattr(torch, name)
         if (module, name) in _LEFT_OUT:
-            return self._left_out
+            return LeftOut  # its __setstate__ keeps a pickle from setting attributes of the class itself
         raise CheckpointError(
             f"its pickle calls {module}.{name}, which a checkpoint has no need of; if it holds a whole model or its "
             "training, save model.state_dict() alone."

@@ -156,6 +156,11 @@ def test_a_detector_of_other_things() -> None:
     assert "it is of a detector of 80 classes, where one, the hand, is configured" in message
 
 
+def test_a_detector_in_place_of_a_pose_model() -> None:
+    message = refusal(state_of(network("detector_state_dict_shapes.json")))
+    assert re.search(r"lacks backbone\.conv1\.weight.* and has the unknown backbone\.conv1\.conv\.weight", message)
+
+
 def test_a_pose_model_in_place_of_a_detector() -> None:
     message = refusal(state_of(network()), network("detector_state_dict_shapes.json"))
     assert re.search(r"lacks backbone\.conv1\.conv\.weight.* and has the unknown backbone\.conv1\.weight", message)
