@@ -8,7 +8,11 @@ PYTHON310 ?= $(shell for python in python3.10 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ve
 CARD := .venv-card
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format card clean
+# Releases of ModelScope that `make versions` tries: the oldest that pyproject.toml allows, a middle one, the newest.
+RELEASES ?= 1.20.1 1.30.0 newest
+RELEASE_ENV := .venv-modelscope-
+
+.PHONY: demo test lint format card versions clean
 
 demo: $(VENV)/.installed
 	$(BIN)/modelscope-handkp predict examples/hands.jpg --out examples/out
@@ -28,6 +32,21 @@ format: $(VENV)/.installed-dev
 
 card: $(CARD)/.installed
 	$(CARD)/bin/python -m pytest
+
+versions: $(RELEASES:%=$(RELEASE_ENV)%/.installed)
+	@for release in $(RELEASES); do \
+		MODELSCOPE_LOG_LEVEL=40 $(RELEASE_ENV)$$release/bin/python tests/versions/smoke.py || exit 1; done
+	@rm -f $(RELEASE_ENV)newest/.installed  # the next run looks for a newer one
+
+# Each has its ModelScope and what that pins; the rest, torch above all, it shares with .venv through a .pth file.
+# setuptools: from 81 on it has no pkg_resources, which ModelScope before 1.35 imports.
+$(RELEASE_ENV)%/.installed: $(VENV)/.installed-test
+	$(BIN)/python -m venv --clear $(@D)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$($(@D)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth"
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) --upgrade "setuptools<81" \
+		"modelscope[framework,datasets]$(if $(filter newest,$*),,==$*)"
+	touch $@
 
 $(VENV)/.installed: pyproject.toml constraints/today.txt
 	$(PYTHON) -m venv $(VENV)
@@ -50,4 +69,4 @@ $(CARD)/.installed: pyproject.toml constraints/card.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(CARD) build dist *.egg-info
+	rm -rf $(VENV) $(CARD) $(RELEASE_ENV)* build dist *.egg-info

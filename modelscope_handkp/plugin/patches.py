@@ -1,12 +1,14 @@
 """Changes to ModelScope's registries, configurations and plugin loader, each made once by `register`.
 
 ModelScope's functions are replaced in the modules that look them up when they are called. Nothing here imports more of
-ModelScope than ``import modelscope`` does, but for its configuration and plugin modules, which are light.
+ModelScope than ``import modelscope`` does, but for its configuration and plugin modules, which are light. Releases of
+ModelScope differ: a patch asks for what it patches, and never for a version.
 """
 
 import functools
 import logging
 import re
+from collections.abc import Collection
 from typing import Any
 
 from modelscope.metainfo import CustomDatasets, Metrics, Models, Trainers
@@ -20,6 +22,17 @@ from . import names
 
 logger = logging.getLogger(__name__)
 
+_UNNEEDED = {names.EASYCV_DISTRIBUTION, names.DISTRIBUTION}
+
+
+def apply_all() -> None:
+    """Make every patch of this module."""
+    index_classes()
+    restore_names()
+    patch_registry()
+    patch_config_plugins()
+    patch_plugin_loader()
+
 
 def index_classes() -> None:
     """Add this package's classes to ModelScope's index of modules.
@@ -28,9 +41,16 @@ def index_classes() -> None:
     name that is missing. With an entry for each of `names.REGISTERED`, a module of this package is imported when it is
     needed and not before.
     """
-    index = LazyImportModule.get_ast_index()[INDEX_KEY]
+    index = class_index()
     for key, module in names.REGISTERED.items():
         index[key] = {"module": module, "filepath": "", "imports": []}
+
+
+def class_index() -> dict[tuple[str, str, str], Any]:
+    """ModelScope's index itself: (registry, group, name) -> the module to import; what is added to it counts."""
+    read = getattr(LazyImportModule, "get_ast_index", None)  # a class attribute before ModelScope 1.22
+    index: dict[tuple[str, str, str], Any] = (read() if read else LazyImportModule.AST_INDEX)[INDEX_KEY]
+    return index
 
 
 def restore_names() -> None:
@@ -78,23 +98,27 @@ def patch_config_plugins() -> None:
 
     For a plugin in that list ModelScope runs ``pip install``, without asking, and ``pip wheel`` at every load. The
     hosted configuration lists pai-easycv, of which this package needs nothing. Other configurations are read as before.
+
+    Before ModelScope 1.37 there is no list of trusted plugins, and from 1.30 on ``Model.from_pretrained`` refuses every
+    plugin without ``trust_remote_code=True``. There this package is removed as well: it is already imported.
     """
     original = Config.__init__
+    unneeded = {names.EASYCV_DISTRIBUTION} if _trusted_plugins() is not None else _UNNEEDED
 
     @functools.wraps(original)
     def read(self: Any, cfg_dict: Any = None, *args: Any, **kwargs: Any) -> None:
-        original(self, without_easycv(cfg_dict), *args, **kwargs)
+        original(self, without_plugins(cfg_dict, unneeded), *args, **kwargs)
 
     Config.__init__ = read
 
 
-def without_easycv(config: Any) -> Any:
-    """``config`` without pai-easycv among its plugins if model and pipeline are this package's, else ``config``."""
+def without_plugins(config: Any, unneeded: Collection[str]) -> Any:
+    """``config`` without the plugins ``unneeded`` if model and pipeline are this package's, else ``config``."""
     if not isinstance(config, dict) or not isinstance(config.get("plugins"), list):
         return config
     if _type_of(config, "model") != names.MODEL or _type_of(config, "pipeline") not in (None, names.PIPELINE):
         return config
-    left = [plugin for plugin in config["plugins"] if _distribution(plugin) != names.EASYCV_DISTRIBUTION]
+    left = [plugin for plugin in config["plugins"] if _distribution(plugin) not in unneeded]
     config = {key: value for key, value in config.items() if key != "plugins"}
     return {**config, "plugins": left} if left else config
 
@@ -121,7 +145,14 @@ def patch_plugin_loader() -> None:
 
     loader.install_requirements_by_names = install_others
     loader.get_modules_from_package = find_modules
-    loader.PLUGIN_WHITE_LIST.append(names.DISTRIBUTION)
+    trusted = _trusted_plugins()
+    if trusted is not None:
+        trusted.append(names.DISTRIBUTION)
+
+
+def _trusted_plugins() -> list[str] | None:
+    """ModelScope's list of plugins that need no trust; None in releases without one."""
+    return getattr(loader, "PLUGIN_WHITE_LIST", None)
 
 
 def _is_own(module_cls: Any) -> bool:

@@ -1,9 +1,12 @@
 """The package beside ModelScope and pai-easycv: names, plugin lists, import order."""
 
 import importlib
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from modelscope.utils.registry import Registry, build_from_cfg
 
 import modelscope_handkp  # noqa: F401
 from modelscope_handkp import plugin
-from modelscope_handkp.plugin import names
+from modelscope_handkp.plugin import names, patches
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,16 +88,115 @@ def test_registering_again_changes_nothing() -> None:
         Registry._register_module,
         Config.__init__,
         loader.get_modules_from_package,
-        list(loader.PLUGIN_WHITE_LIST),
+        list(getattr(loader, "PLUGIN_WHITE_LIST", ())),
     )
     plugin.register()
     after = (
         Registry._register_module,
         Config.__init__,
         loader.get_modules_from_package,
-        list(loader.PLUGIN_WHITE_LIST),
+        list(getattr(loader, "PLUGIN_WHITE_LIST", ())),
     )
     assert after == before
+
+
+# --- other releases of ModelScope
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the patches replace is as it was after the test."""
+    for owner, name in (
+        (Registry, "_register_module"),
+        (Config, "__init__"),
+        (loader, "install_requirements_by_names"),
+        (loader, "get_modules_from_package"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
+def test_the_index_of_classes_is_found_in_its_old_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(LazyImportModule, "get_ast_index")
+    monkeypatch.setattr(LazyImportModule, "AST_INDEX", {INDEX_KEY: {("A", "b", "c"): {}}}, raising=False)
+    patches.index_classes()
+    assert set(LazyImportModule.AST_INDEX[INDEX_KEY]) == {("A", "b", "c"), *names.REGISTERED}
+    assert patches.class_index() is LazyImportModule.AST_INDEX[INDEX_KEY]
+
+
+def test_without_a_list_of_trusted_plugins_ours_needs_no_trust(monkeypatch: pytest.MonkeyPatch, restored: None) -> None:
+    monkeypatch.delattr(loader, "PLUGIN_WHITE_LIST")
+    patches.apply_all()
+    assert "plugins" not in Config(configuration(["modelscope-handkp>=0.1", "pai-easycv"]))
+    assert Config(configuration(["modelscope_handkp", "adaseq"])).plugins == ["adaseq"]
+    assert Config(configuration(["modelscope-handkp"], model="another")).plugins == ["modelscope-handkp"]
+
+
+class Lacking(types.ModuleType):
+    """A module of a release of ModelScope that lacks something."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("modelscope.metainfo")
+        self.__dict__["error"] = error
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self.error
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patches are not imported yet."""
+    monkeypatch.delitem(sys.modules, "modelscope_handkp.plugin.patches")
+    monkeypatch.delattr(plugin, "patches")
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (ModuleNotFoundError("no pkg_resources", name="pkg_resources"), r"pkg_resources.*pip install .setuptools<81"),
+        (ModuleNotFoundError("no addict", name="addict"), r"without its framework \(no addict\): pip install"),
+        (ModuleNotFoundError("no x", name="modelscope.utils.x"), r"release [\d.]+ lacks .*no x.*pip install"),
+        (ImportError("cannot import name 'Metrics'"), r"release [\d.]+ lacks .*ImportError: cannot import name"),
+        (OSError("libcudart.so.12 is not there"), r"OSError: libcudart"),
+        (RuntimeError("compiled for another numpy"), r"RuntimeError: compiled for another numpy"),
+    ],
+    ids=lambda value: getattr(value, "name", None) or type(value).__name__,
+)
+def test_what_modelscope_lacks_is_one_sentence_and_no_error(
+    error: Exception, named: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "modelscope.metainfo", Lacking(error))
+    assert plugin.register.__wrapped__() is False
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert re.search(named, record.getMessage()), record.getMessage()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_module_of_our_own_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "modelscope_handkp.plugin.patches", None)
+    with pytest.raises(ModuleNotFoundError, match=r"plugin\.patches"):
+        plugin.register.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("release", "told"), [("1.9.5", True), ("1.19.2", True), ("1.20.0", False), ("1.20", False), ("2.0", False)]
+)
+def test_a_release_that_is_too_old_is_said(
+    release: str, told: bool, monkeypatch: pytest.MonkeyPatch, restored: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda package: release)
+    assert plugin.register.__wrapped__()
+    assert [f"ModelScope {release} is older than 1.20" in record.getMessage() for record in caplog.records] == (
+        [True] if told else []
+    )
+
+
+def test_the_oldest_release_is_the_one_that_pip_asks_for() -> None:
+    assert re.search(r'"modelscope\[.*\]>=1\.20"', (ROOT / "pyproject.toml").read_text())
+    assert ">=1.20" in plugin.INSTALL
 
 
 # --- plugin lists

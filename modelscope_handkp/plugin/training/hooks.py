@@ -5,12 +5,11 @@ from typing import Any
 
 from modelscope.trainers.hooks.builder import HOOKS
 from modelscope.trainers.hooks.iter_timer_hook import IterTimerHook
-from modelscope.utils.ast_utils import INDEX_KEY
-from modelscope.utils.import_utils import LazyImportModule
 from modelscope.utils.registry import build_from_cfg
 
 from ...errors import ConfigError
 from .. import names
+from ..patches import class_index
 from .checkpoints import BestCheckpointHook, PeriodicCheckpointHook
 from .log_hooks import EveryIterationTextHook, KeypointEvaluationHook, TensorboardImageHook
 from .loop_hooks import AddLrLogHook, ProcessGroupHook
@@ -47,6 +46,5 @@ def build_hook(config: Mapping[str, Any]) -> Any:
 
 def known_hooks() -> list[str]:
     """Names of this package's hooks, of ModelScope's and of those that users registered."""
-    index = LazyImportModule.get_ast_index()[INDEX_KEY]
-    indexed = {name for registry, group, name in index if (registry, group) == ("HOOKS", names.DEFAULT_GROUP)}
+    indexed = {name for registry, group, name in class_index() if (registry, group) == ("HOOKS", names.DEFAULT_GROUP)}
     return sorted({*OWN_HOOKS, *indexed, *HOOKS.modules.get(names.DEFAULT_GROUP, {})})
