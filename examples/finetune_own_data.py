@@ -3,16 +3,23 @@
     python examples/finetune_own_data.py FOLDER [--model DIR_OR_ID] [--epochs 20] [--work-dir DIR]
     python examples/finetune_own_data.py --offline
 
-FOLDER has COCO-WholeBody's layout. These parts of its annotation files are read:
+FOLDER has an annotation file with "train" in its name and one with "val", in it or in its annotations/, and the images
+beside them, in images/ or in train2017/ and val2017/. These parts of an annotation file are read:
 
-    train2017/*.jpg, val2017/*.jpg
-    annotations/coco_wholebody_train_v1.0.json, annotations/coco_wholebody_val_v1.0.json:
-        {"images": [{"id": 1, "file_name": "a.jpg"}, ...],
-         "annotations": [{"id": 1, "image_id": 1, "iscrowd": 0,
-                          "lefthand_valid": true,                     false or absent: this hand is not used
-                          "lefthand_box": [x, y, width, height],      pixels
-                          "lefthand_kpts": [x, y, confidence, ...],   21 keypoints; confidence 0: not annotated
-                          "righthand_valid": false}, ...]}
+    {"images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}, ...],
+     "annotations": [...]}
+
+An annotation is one hand:
+
+    {"id": 1, "image_id": 1, "bbox": [x, y, width, height],      pixels
+     "keypoints": [x, y, visibility, ...]}                       21 keypoints; visibility 0: not annotated
+
+or, in COCO-WholeBody's layout, one person:
+
+    {"id": 1, "image_id": 1, "iscrowd": 0,
+     "lefthand_valid": true,                                     false or absent: this hand is not used
+     "lefthand_box": [x, y, width, height], "lefthand_kpts": [x, y, confidence, ...],
+     "righthand_valid": false}
 
 `modelscope_handkp.KEYPOINT_NAMES` is their order. The trained model is WORK_DIR/output.
 """
@@ -50,8 +57,8 @@ def main() -> None:
     configs = read_configuration(model_dir)["dataset"]
     kwargs = {
         "model": str(model_dir),
-        "train_dataset": open_dataset(str(folder), "train", configs["train"]),
-        "eval_dataset": open_dataset(str(folder), "val", configs["val"]),
+        "train_dataset": open_dataset(folder, "train", configs["train"], "train"),
+        "eval_dataset": open_dataset(folder, "validation", configs["val"], "val"),
         "work_dir": str(arguments.work_dir),
         "cfg_options": {
             "train.max_epochs": arguments.epochs,
@@ -66,8 +73,8 @@ def main() -> None:
         f"PCK@0.2 {before:.3f} before, {trainer.metric_values['PCK']:.3f} after; model: {arguments.work_dir / 'output'}"
     )
 
-    image = next(Path(folder, "val2017").iterdir())
-    result = pipeline(Tasks.hand_2d_keypoints, model=str(arguments.work_dir / "output"))(str(image))
+    image = trainer.eval_dataset.describe(0)["image_file"]
+    result = pipeline(Tasks.hand_2d_keypoints, model=str(arguments.work_dir / "output"))(image)
     print(f"{len(result['keypoints'])} hands in {image}")
 
 

@@ -266,7 +266,7 @@ class Hands:
 class Result(NamedTuple):
     """What `HandEstimator.stream` says of one source: ``image`` and ``hands``, or ``error``; the others are None.
 
-    source: as it was passed. image: (H, W, 3) uint8 BGR. error: why there is no image.
+    source: as it was passed; a data URL shortened. image: (H, W, 3) uint8 BGR. error: why there is no image.
     """
 
     source: Any
