@@ -4,6 +4,8 @@
         subprocess.run([...], env={**os.environ, **hub.environment(cache_dir)})
 
 It serves the files it was given and nothing else, reads no more than `MAX_BODY` of a request, and ends with the block.
+``hub.outage`` makes it fail: "hang" (no answer until the block ends), "drip" (an answer that never ends), "page" (HTML,
+as a network's login page), or the number of an HTTP error.
 """
 
 import hashlib
@@ -33,6 +35,8 @@ class Hub:
     ) -> None:
         self.models, self.datasets, self.files = dict(models or {}), dict(datasets or {}), dict(files or {})
         self.requests: list[str] = []
+        self.outage: str | int | None = None
+        self.ended = threading.Event()
         self._archives: dict[Path, bytes] = {}
         hub = self
 
@@ -60,6 +64,7 @@ class Hub:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.ended.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -219,6 +224,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self) -> None:
         url = urlsplit(self.path)
         self.hub.requests.append(f"{self.command} {self.path}")
+        if self.hub.outage is not None:
+            self._fail(self.hub.outage)
+            return
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         found = self.hub.respond(url.path, query)
         if found is None:
@@ -227,6 +235,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_range(found)
         else:
             self._send(200, json.dumps(found).encode(), "application/json")
+
+    def _fail(self, outage: str | int) -> None:
+        if outage == "page":
+            self._send(200, b"<html>log in</html>", "text/html")
+        elif isinstance(outage, int):
+            self._send(outage, json.dumps({"Code": outage, "Success": False, "Message": "no"}).encode())
+        elif outage == "drip":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while not self.hub.ended.wait(0.05):
+                self.wfile.write(b"x")
+        else:
+            self.hub.ended.wait()
 
     def _send_range(self, content: bytes) -> None:
         """All of it, or the part that a Range header names."""

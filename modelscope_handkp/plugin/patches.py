@@ -8,6 +8,7 @@ ModelScope differ: a patch asks for what it patches, and never for a version.
 import functools
 import logging
 import re
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -18,7 +19,7 @@ from modelscope.utils.config import Config
 from modelscope.utils.import_utils import LazyImportModule
 from modelscope.utils.registry import Registry, default_group
 
-from . import names
+from . import names, offline
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def apply_all() -> None:
     patch_registry()
     patch_config_plugins()
     patch_plugin_loader()
+    patch_hub()
 
 
 def index_classes() -> None:
@@ -153,6 +155,53 @@ def patch_plugin_loader() -> None:
 def _trusted_plugins() -> list[str] | None:
     """ModelScope's list of plugins that need no trust; None in releases without one."""
     return getattr(loader, "PLUGIN_WHITE_LIST", None)
+
+
+def patch_hub() -> None:
+    """Answer from the copy on this machine about a model of this package where the hub does not answer.
+
+    ``pipeline(id)``, ``Model.from_pretrained(id)`` and ``build_trainer(model=id)`` ask the hub through three functions,
+    each of which would wait for minutes. About other models they ask it as before.
+    """
+    from modelscope.hub.api import HubApi
+    from modelscope.hub.file_download import model_file_download as download_file
+    from modelscope.hub.snapshot_download import snapshot_download as download
+
+    describe = HubApi.get_model
+
+    @functools.wraps(download)
+    def offline_download(model_id: Any = None, revision: Any = None, *args: Any, **kwargs: Any) -> Any:
+        copy = None if args or _chooses_place(kwargs) else offline.copy_of(model_id, revision)
+        return download(model_id, revision, *args, **kwargs) if copy is None else str(copy)
+
+    @functools.wraps(download_file)
+    def offline_file(model_id: Any, file_path: Any, revision: Any = None, *args: Any, **kwargs: Any) -> Any:
+        copy = None if args or _chooses_place(kwargs) else offline.copy_of(model_id, revision)
+        if copy is None or not (copy / file_path).is_file():
+            return download_file(model_id, file_path, revision, *args, **kwargs)
+        return str(copy / file_path)
+
+    @functools.wraps(describe)
+    def offline_description(self: Any, model_id: Any, revision: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if offline.copy_of(model_id, revision) is not None:
+            return {}
+        return describe(self, model_id, revision, *args, **kwargs)
+
+    _replace(download, offline_download)
+    _replace(download_file, offline_file)
+    HubApi.get_model = offline_description
+
+
+def _chooses_place(options: dict[str, Any]) -> bool:
+    """Whether a download says where to, or asks for what is there: then it is left to ModelScope."""
+    return any(options.get(key) for key in ("cache_dir", "local_dir", "local_files_only", "repo_id"))
+
+
+def _replace(function: Any, by: Any) -> None:
+    """Put ``by`` in place of ``function`` in ModelScope's modules that have imported it; later ones import ``by``."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "modelscope" and vars(module).get(function.__name__) is function:
+            setattr(module, function.__name__, by)
 
 
 def _is_own(module_cls: Any) -> bool:
