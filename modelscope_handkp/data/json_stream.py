@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import DatasetError, MissingFileError
+from ..file_kind import HEAD_BYTES, JSON, file_kind
 
 CHUNK = 1 << 22  # characters read at once
 SHOWN, MAX_LISTED = 40, 8  # characters of a key and keys in an error
+ADVICE = {  # for `file_kind`
+    "archive": "unpack it and name the annotation file in it",
+    "UTF-": "save it as UTF-8",
+    "": "name the annotation file",
+}
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -24,12 +30,16 @@ def iterate_arrays(
         chunk: characters read at once; memory stays at a few chunks, or at the largest single element.
     Raises:
         MissingFileError: no such file.
-        DatasetError: not valid JSON, not an object, a key of ``keys`` that holds no array, or, at the end, a required
-            key that is not there; names the file.
+        DatasetError: another kind of file, not valid JSON, not an object, a key of ``keys`` that holds no array, or, at
+            the end, a required key that is not there; names the file.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"annotation file {path} does not exist.")
+    with path.open("rb") as head:
+        kind = file_kind(head.read(HEAD_BYTES), ADVICE)
+    if kind and not kind.startswith(JSON):
+        raise DatasetError(f"{path} is not a COCO annotation file: it is {kind}.")
     with path.open(encoding="utf-8-sig") as file:  # Windows writes a byte-order mark
         reader = _Reader(file, chunk)
         try:

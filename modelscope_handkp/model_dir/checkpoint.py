@@ -12,9 +12,10 @@ from typing import IO, Any
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, MissingFileError, MissingPackageError
-from .file_kind import CHECKPOINT_ENDINGS, HEAD_BYTES, ZIP, describe_foreign, is_safetensors
+from ..file_kind import HEAD_BYTES, TEXT, ZIP, file_kind
+from .foreign import CHECKPOINT_ENDINGS, describe
 from .mismatch import describe_mismatch, listed
-from .safetensors_file import has_safetensors, read_safetensors
+from .safetensors_file import has_safetensors, is_safetensors, read_safetensors
 from .state_dict import find_state_dict
 from .torch_file import check_size, read_legacy, read_zip
 
@@ -113,10 +114,11 @@ def _read(file: IO[bytes]) -> Any:
     head = file.read(HEAD_BYTES)
     if is_safetensors(head):  # first, as the length of its header may be what another format begins with
         return read_safetensors(file)
-    if foreign := describe_foreign(head):
-        raise CheckpointError(foreign)
-    if head.startswith(ZIP):
+    kind = file_kind(head)
+    if kind == ZIP:
         return read_zip(file, MAX_CHECKPOINT_BYTES)
+    if kind and not kind.startswith(TEXT):  # a pickle may be text
+        raise CheckpointError(describe(head))
     return read_legacy(file, size, MAX_CHECKPOINT_BYTES)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, MissingFileError
+from ..file_kind import HEAD_BYTES, JSON, TEXT, file_kind
 
 CONFIGURATION_FILE = "configuration.json"
 MAX_CONFIG_BYTES = 4 * 1024**2
@@ -202,6 +203,9 @@ def _read_text(path: Path, limit: int) -> str:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise ConfigError(f"{path} is larger than {limit} bytes.")
+    kind = file_kind(content[:HEAD_BYTES], {"UTF-": "save it as UTF-8", "": "restore the model's own file"})
+    if kind and not kind.startswith((JSON, TEXT)):
+        raise ConfigError(f"{path} is {kind}.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,6 +7,13 @@ from torch import Tensor
 
 from ..errors import CheckpointError, MissingPackageError
 
+MAX_HEADER_BYTES = 100_000_000  # the library's own limit
+
+
+def is_safetensors(head: bytes) -> bool:
+    """Whether a file begins as one of safetensors does: the length of a JSON object, 8 bytes, then that object."""
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= MAX_HEADER_BYTES
+
 
 def read_safetensors(file: IO[bytes]) -> dict[str, Tensor]:
     """The tensors of a file, in memory of their own: the file is not mapped.

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from .file_kind import CUT_OFF, describe_unknown, describe_zip
+from ..file_kind import HEAD_BYTES
+from .foreign import CUT_OFF, WRITE, describe, describe_zip
 from .unpickle import SafeUnpickler
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # how torch.save began files before 1.6
@@ -79,12 +80,9 @@ def _check_magic(file: IO[bytes]) -> None:
         raise
     except Exception:  # it is no pickle
         file.seek(0)
-        raise CheckpointError(describe_unknown(file)) from None
+        raise CheckpointError(describe(file.read(HEAD_BYTES))) from None
     if not isinstance(first, int) or first != LEGACY_MAGIC:
-        raise CheckpointError(
-            f"it is a plain pickle of {type(first).__name__}, not a checkpoint; "
-            "write one with torch.save(model.state_dict(), file)."
-        )
+        raise CheckpointError(f"it is a plain pickle of {type(first).__name__}, not a checkpoint; {WRITE}.")
 
 
 def _read_legacy_content(file: IO[bytes], limit: int) -> Any:

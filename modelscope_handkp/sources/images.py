@@ -14,7 +14,8 @@ from PIL.Image import Transpose
 
 from ..arrays import Image
 from ..errors import HandkpError, InputError, MissingFileError, MissingPackageError
-from .content import HEAD_BYTES, is_avif, is_heif, is_read_whole, what_it_is
+from ..file_kind import BASE64, HEAD_BYTES, file_kind
+from .content import ADVICE, is_avif, is_heif, is_read_whole
 from .download import download, is_url
 from .encoded import MAX_ENCODED_BYTES, decode_data_url, is_data_url, is_file_object, read_file_object
 from .listing import images_in, left_out, name_some
@@ -25,7 +26,6 @@ __all__ = ["MAX_PIXELS", "MAX_SIDE", "load_image"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")  # Pillow runs Ghostscript for some others
 SHOWN = 200  # characters of a path in an error
-BASE64_OF_IMAGES = ("/9j/", "iVBORw0KGgo", "UklGR", "R0lGOD")  # how JPEG, PNG, WebP and GIF begin
 ORIENTATION, SUBFILE_TYPE, SUB_IFDS, DNG_VERSION = 274, 254, 330, 50706  # tags of TIFF and EXIF
 UNROTATE = {  # EXIF orientation of an image whose sides are exchanged -> what turns it back
     5: Transpose.TRANSPOSE,
@@ -127,7 +127,8 @@ def _check_file(path: str) -> None:
         but = f", but with {name_some(others)}" if others else ""
         raise MissingFileError(f"{shown} is a folder without an image{but}.")
     if not os.path.isfile(path):  # noqa: PTH113
-        hint = " Base64 is read as a data URL, data:image/jpeg;base64,..." if path.startswith(BASE64_OF_IMAGES) else ""
+        is_base64 = file_kind(path[:HEAD_BYTES].encode(errors="replace")) == BASE64
+        hint = " Base64 is read as a data URL, data:image/jpeg;base64,..." if is_base64 else ""
         raise MissingFileError(f"{shown} does not exist or is not a file.{hint}")
 
 
@@ -140,7 +141,7 @@ def _decode(file: IO[bytes], name: str, size: tuple[int, int] | None) -> Image:
         with _opened(file, head, name) as image:
             return _from_pil(image, name, size)
     except UnidentifiedImageError:
-        what = what_it_is(head) or f"not an image that can be read, as {', '.join(FORMATS)}, AVIF and HEIC are"
+        what = file_kind(head, ADVICE) or f"not an image that can be read, as {', '.join(FORMATS)}, AVIF and HEIC are"
         raise InputError(f"{name} is {what}.") from None
 
 

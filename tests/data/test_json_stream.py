@@ -45,6 +45,32 @@ def test_what_is_no_coco_object_is_an_error(tmp_path: Path, text: str) -> None:
         list(iterate_arrays(tmp_path / "a.json", ("images",)))
 
 
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"", "empty: download"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer.*git lfs pull"),
+        (b"<!DOCTYPE html><html>", "an HTML page.*a server"),
+        (b"\x1f\x8b\x08\0", "a gzip archive: unpack it and name the annotation file"),
+        (b"PK\x03\x04", "a zip archive: unpack"),
+        ("{}".encode("utf-16"), "UTF-16 text.*save it as UTF-8"),
+        ('{"a": 1}'.encode("utf-16-be"), "UTF-16 text.*save it as UTF-8"),
+        (b"image,xmin\n", "text that begins with 'image,xmin': name the annotation file"),
+        (b"\xff\xd8\xff\xe0", "a JPEG image: name the annotation file"),
+    ],
+)
+def test_another_kind_of_file_is_called_what_it_is(tmp_path: Path, content: bytes, named: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"a\.json is not a COCO annotation file: it is {named}"):
+        list(iterate_arrays(tmp_path / "a.json", ("images",)))
+
+
+def test_blanks_and_words_of_other_formats_before_the_first_array(tmp_path: Path) -> None:
+    for text in (" " * 5000 + '{"images": [1]}', '{"a":"' + "ustar" * 80 + '", "images": [1]}'):
+        (tmp_path / "a.json").write_text(text)
+        assert list(iterate_arrays(tmp_path / "a.json", ("images",))) == [("images", 1)]
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"nothing.json"):
         list(iterate_arrays(tmp_path / "nothing.json", ()))

@@ -41,7 +41,13 @@ def test_tuples_and_lists_read_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (b"", "JSON"),
+        (b"", "is empty: download it again"),
+        (b"hello", "JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer.*git lfs pull"),
+        (b"<!DOCTYPE html><html>", "HTML page"),
+        (b"\x89PNG\r\n", "PNG image: restore the model's own file"),
+        ('{"a": 1}'.encode("utf-16-le"), "UTF-16 text.*save it as UTF-8"),
+        (b'{"a": "\xff"}', "not UTF-8"),
         (b"{", "JSON"),
         (b"[1, 2]", "list"),
         (b"null", "NoneType"),
@@ -51,7 +57,7 @@ def test_tuples_and_lists_read_alike(tmp_path: Path) -> None:
         (b'{"a": ' * 20_000 + b"1" + b"}" * 20_000, "JSON"),
         (b" " * (4 * 1024**2 + 1), "larger"),
     ],
-    ids=range(9),
+    ids=range(15),
 )
 def test_bad_configurations_are_refused_once(tmp_path: Path, content: bytes, named: str) -> None:
     path = written(tmp_path, content)
@@ -78,6 +84,11 @@ def test_the_hosted_detector_reads_as_if_it_were_run() -> None:
     exec(DETECTOR.read_text(), names)
     expected = {name: module.plain(value) for name, value in names.items() if not name.startswith("__")}
     assert read_python_config(DETECTOR) == expected
+
+
+def test_a_page_in_place_of_a_python_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.py is an HTML page"):
+        read_python_config(written(tmp_path, "<html>", "config.py"))
 
 
 def test_what_a_python_configuration_may_say(tmp_path: Path) -> None:
