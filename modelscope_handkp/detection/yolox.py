@@ -21,7 +21,6 @@ from ..networks.yolox import BOX_CHANNELS, STRIDES, build_yolox
 from .base import Detection, inside
 
 PADDING = 114  # grey level around an image, as in training
-MAX_LOG_SIDE = 8.0  # of a box, in strides: beyond any input, and its exponential is finite
 CANDIDATES, AT_MOST = 1000, 100  # boxes before the suppression and after it
 IMAGES_AT_ONCE = 2  # as SSDLite's: more fall out of a CPU's cache
 
@@ -149,7 +148,7 @@ def places(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 def decode_boxes(raw: Tensor, corners: Tensor, strides: Tensor) -> Tensor:
     """The first four channels (..., A, 4) at `places` -> boxes (..., A, 4) xyxy in pixels of the input."""
     center = (raw[..., :2] + corners) * strides
-    half = raw[..., 2:].clamp(max=MAX_LOG_SIDE).exp() * strides / 2
+    half = raw[..., 2:].exp() * strides / 2
     return torch.cat([center - half, center + half], -1)
 
 

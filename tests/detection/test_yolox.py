@@ -59,13 +59,13 @@ LOG2 = float(np.log(2))
 
 
 def test_the_letterbox_is_yoloxs_without_the_rest_of_the_square(golden: Any) -> None:
-    """golden/yolox/network.npz: 83 x 153 pixels in 96 x 96; within one grey level (OpenCV's versions differ)."""
+    """golden/yolox/network.npz: 81 x 153 pixels in 96 x 96; within one grey level (OpenCV's versions differ)."""
     arrays = golden("yolox/network.npz")
     padded, scale = letterbox(arrays["photo"], 96)
     assert padded.shape == (64, 96, 3)
     assert scale == pytest.approx(float(arrays["scale"]))
     assert np.abs(padded.astype(int) - arrays["letterboxed"][:64].astype(int)).max() <= 1
-    assert (padded[52:] == 114).all()
+    assert (padded[50:] == 114).all()
     assert (arrays["letterboxed"][64:] == 114).all()  # what is left out
 
 
@@ -81,7 +81,7 @@ def test_an_input_is_no_larger_than_the_next_multiples_of_32(height: int, width:
 def test_decoded_boxes_are_yoloxs(golden: Any) -> None:
     """golden/yolox/network.npz, 1e-3 pixels."""
     arrays = golden("yolox/network.npz")
-    maps = [torch.zeros(1, 85, 64 // stride, 96 // stride) for stride in STRIDES]
+    maps = [torch.zeros(1, 85, 32 // stride, 256 // stride) for stride in STRIDES]
     boxes = decode_boxes(torch.from_numpy(arrays["nano"][:, :4]), *places(maps))
     x, y, width, height = arrays["nano_boxes"].T
     expected = xywh_to_xyxy(np.stack([x - width / 2, y - height / 2, width, height], 1))
@@ -159,13 +159,13 @@ def test_at_most_a_thousand_candidates_and_a_hundred_boxes() -> None:
     assert len(boxes) == 100
     side = 512
     crowd: dict[Any, Any] = {}
-    for number in range(1001):
+    for number in range(1000):
         row, column = divmod(number, 64)
         crowd[8, row, column] = ([-float(column), -float(row) + 40, 1, 1], 0.9, 0)
     crowd[16, 0, 0] = ([0.5, 0.5, 0, 0], 0.6, 0)
     _, scores = detector_of(crowd, input_size=side)(blank(side, side))
     np.testing.assert_allclose(scores, [0.9], atol=1e-4)
-    del crowd[8, 15, 40], crowd[8, 15, 39]
+    del crowd[8, 15, 39]
     _, scores = detector_of(crowd, input_size=side)(blank(side, side))
     np.testing.assert_allclose(scores, [0.9, 0.6], atol=1e-4)
 
@@ -215,7 +215,9 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "detection").mkdir()
     write_config(tmp_path)
     network = seeded(build_yolox(settings(**CONFIG)))
-    torch.save({"state_dict": network.state_dict()}, tmp_path / "detection" / "model.pth")
+    torch.save(
+        {"start_epoch": 300, "model": network.state_dict(), "optimizer": {}}, tmp_path / "detection" / "model.pth"
+    )
     return tmp_path
 
 

@@ -25,14 +25,19 @@ def test_the_outputs_are_yoloxs(name: str, config: dict[str, Any], golden: Any) 
     image = torch.from_numpy(arrays["image"]).permute(2, 0, 1)[None].float()
     with torch.no_grad():
         maps = seeded(build_yolox(settings(**config)))(image)
-    assert [level.shape[2:] for level in maps] == [(8, 12), (4, 6), (2, 3)]
+    assert [level.shape[2:] for level in maps] == [(4, 32), (2, 16), (1, 8)]
     ours = np.concatenate([level[0].flatten(1).T.numpy() for level in maps])
     assert np.abs(ours - arrays[name]).max() < RELATIVE * np.abs(arrays[name]).max()
 
 
 def test_depth_counts_blocks_and_width_channels() -> None:
-    """YOLOX-m and YOLOX-l: two and three blocks, three times as many in the middle stages."""
-    for depth, width, blocks, channels in ((0.67, 0.75, 2, 48), (1.0, 0.5, 3, 32), (0.2, 1 / 16, 1, 4)):
+    """YOLOX-m and YOLOX-l have two and three blocks, and three times as many in the middle stages."""
+    for depth, width, blocks, channels in (
+        (0.67, 0.75, 2, 48),
+        (1.0, 0.5, 3, 32),
+        (0.6, 0.125, 2, 8),
+        (0.2, 1 / 16, 1, 4),
+    ):
         backbone = build_yolox(settings(depth=depth, width=width, num_classes=1)).backbone
         darknet = backbone.backbone
         assert darknet.stem.conv.conv.out_channels == channels
