@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from modelscope.metainfo import CustomDatasets, Metrics, Models, Trainers
@@ -170,38 +171,42 @@ def patch_hub() -> None:
     describe = HubApi.get_model
 
     @functools.wraps(download)
-    def offline_download(model_id: Any = None, revision: Any = None, *args: Any, **kwargs: Any) -> Any:
-        copy = None if args or _chooses_place(kwargs) else offline.copy_of(model_id, revision)
-        return download(model_id, revision, *args, **kwargs) if copy is None else str(copy)
+    def offline_download(model_id: Any = None, *args: Any, **kwargs: Any) -> Any:
+        copy = _copy_asked_for(model_id, args, kwargs)
+        return download(model_id, *args, **kwargs) if copy is None else str(copy)
 
     @functools.wraps(download_file)
-    def offline_file(model_id: Any, file_path: Any, revision: Any = None, *args: Any, **kwargs: Any) -> Any:
-        copy = None if args or _chooses_place(kwargs) else offline.copy_of(model_id, revision)
+    def offline_file(model_id: Any, file_path: Any, *args: Any, **kwargs: Any) -> Any:
+        copy = _copy_asked_for(model_id, args, kwargs)
         if copy is None or not (copy / file_path).is_file():
-            return download_file(model_id, file_path, revision, *args, **kwargs)
+            return download_file(model_id, file_path, *args, **kwargs)
         return str(copy / file_path)
 
     @functools.wraps(describe)
-    def offline_description(self: Any, model_id: Any, revision: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if offline.copy_of(model_id, revision) is not None:
-            return {}
-        return describe(self, model_id, revision, *args, **kwargs)
+    def offline_description(self: Any, model_id: Any, *args: Any, **kwargs: Any) -> Any:
+        return describe(self, model_id, *args, **kwargs) if _copy_asked_for(model_id, args, kwargs) is None else {}
 
     _replace(download, offline_download)
     _replace(download_file, offline_file)
     HubApi.get_model = offline_description
 
 
-def _chooses_place(options: dict[str, Any]) -> bool:
-    """Whether a download says where to, or asks for what is there: then it is left to ModelScope."""
-    return any(options.get(key) for key in ("cache_dir", "local_dir", "local_files_only", "repo_id"))
+def _copy_asked_for(model_id: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path | None:
+    """`offline.copy_of` for the arguments of a hub function, of which the first of ``args`` is the revision.
+
+    Calls that say where to download to, or ask for what is there already, are left to ModelScope.
+    """
+    if len(args) > 1 or any(kwargs.get(key) for key in ("cache_dir", "local_dir", "local_files_only")):
+        return None
+    return offline.copy_of(model_id, kwargs.get("revision", args[0] if args else None))
 
 
 def _replace(function: Any, by: Any) -> None:
     """Put ``by`` in place of ``function`` in ModelScope's modules that have imported it; later ones import ``by``."""
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "modelscope" and vars(module).get(function.__name__) is function:
-            setattr(module, function.__name__, by)
+    name = by.__name__
+    for module_name, module in list(sys.modules.items()):
+        if module_name.partition(".")[0] == "modelscope" and vars(module).get(name) is function:
+            setattr(module, name, by)
 
 
 def _is_own(module_cls: Any) -> bool:
