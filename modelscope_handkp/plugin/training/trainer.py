@@ -7,9 +7,6 @@ from typing import Any
 
 import torch
 from modelscope.metrics.builder import build_metric
-from modelscope.msdatasets import MsDataset
-from modelscope.msdatasets.dataset_cls import ExternalDataset
-from modelscope.msdatasets.dataset_cls.custom_datasets.builder import build_custom_dataset
 from modelscope.trainers.builder import TRAINERS
 from modelscope.trainers.hooks.evaluation_hook import EvaluationHook
 from modelscope.utils.constant import ConfigKeys, ModeKeys, ModelFile
@@ -20,7 +17,7 @@ from torch.utils.data import DataLoader
 from ...data.dataset import collate
 from ...data.metrics import heatmap_accuracy
 from ...errors import ConfigError, DatasetError
-from ...model_dir.config import plain, require
+from ...model_dir.config import plain
 from ...training.distributed import mean_over_processes, to_parallel
 from ...training.loading import build_loader
 from ...training.schedule import Schedule
@@ -29,6 +26,7 @@ from .. import names
 from . import run_config
 from .checkpoints import BEST_METRIC, BestCheckpointHook, ResumeHook
 from .evaluation import EvaluatingTrainer, is_empty
+from .given_data import open_given
 from .hooks import build_hook
 from .log_hooks import ACCURACY, ProgressHook
 from .loop_hooks import EpochHook, LrUpdaterHook, MixedPrecisionHook
@@ -41,9 +39,10 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
     Args:
         model: a model id, a model directory, or a ModelScope model (then its directory's configuration is used, or
             ``cfg_file``).
-        train_dataset, eval_dataset: `MsDataset`, or any torch data set whose items hold ``img``, ``target``,
-            ``target_weight`` (training) and ``img_metas`` with ``center``, ``scale``, ``bbox_id`` and ``ground_truth``
-            (evaluation). None: no training, no evaluation.
+        train_dataset, eval_dataset: a folder, an annotation file, a data set on the hub, an `MsDataset` or a list of
+            these (`open_given`); or any torch data set whose items hold ``img``, ``target``, ``target_weight``
+            (training) and ``img_metas`` with ``center``, ``scale``, ``bbox_id`` and ``ground_truth`` (evaluation).
+            None: no training, no evaluation.
         work_dir: where checkpoints and logs are written; None takes the configuration's, else "work_dir".
         cfg_options: dotted keys over the configuration, such as ``{"train.max_epochs": 210}``.
         launcher: "pytorch" under torchrun. use_fp16: mixed precision, float16 on a GPU and bfloat16 on the CPU; also
@@ -110,17 +109,9 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         """The data set that is trained or evaluated on; its errors are raised, where ModelScope only prints them."""
         if datasets is None:
             built = self.build_dataset_from_cfg(model_cfg=model_cfg, mode=mode, preprocessor=preprocessor)
-        elif isinstance(datasets, MsDataset):
-            if isinstance(datasets.ds_instance, ExternalDataset):  # not by MsDataset, which would change the caller's
-                block = require(plain(model_cfg.to_dict()), f"dataset.{'train' if mode == ModeKeys.TRAIN else 'val'}")
-                built = build_custom_dataset({**block, **datasets.config_kwargs, "mode": mode}, model_cfg.task)
-            else:
-                built = datasets.ds_instance
-        elif isinstance(datasets, (list, tuple)):
-            parts = [self.build_dataset(part, model_cfg, mode, preprocessor, **kwargs) for part in datasets]
-            built = torch.utils.data.ConcatDataset(parts)
         else:
-            built = datasets
+            part = "train" if mode == ModeKeys.TRAIN else "val"
+            built = open_given(datasets, part, plain(model_cfg.to_dict()))
         if hasattr(built, "seed") and mode == ModeKeys.TRAIN:
             built.seed = self._seed
         return built
