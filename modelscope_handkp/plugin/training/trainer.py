@@ -44,7 +44,8 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
             (training) and ``img_metas`` with ``center``, ``scale``, ``bbox_id`` and ``ground_truth`` (evaluation).
             None: no training, no evaluation.
         work_dir: where checkpoints and logs are written; None takes the configuration's, else "work_dir".
-        cfg_options: dotted keys over the configuration, such as ``{"train.max_epochs": 210}``.
+        cfg_options: dotted keys over the configuration, such as ``{"train.max_epochs": 210}``; a block replaces one of
+            another kind as a whole (`run_config.merge_options`).
         launcher: "pytorch" under torchrun. use_fp16: mixed precision, float16 on a GPU and bfloat16 on the CPU; also
             the configuration's ``train.use_fp16``.
         seed and further keys: as EpochBasedTrainer.
@@ -63,7 +64,7 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
             cfg_file = str(Path(model_dir) / ModelFile.CONFIGURATION)
         self._given_model = model if isinstance(model, nn.Module) else None
         self._wanted_work_dir = work_dir
-        self._cfg_options = kwargs.get("cfg_options") or {}
+        self._cfg_options = kwargs.pop("cfg_options", None) or {}  # ModelScope would merge them once more
         self._has_optimizers = False
         self.in_epoch = False  # whether training is within an epoch or between two; EpochHook keeps it
         kwargs.setdefault("data_collator", collate)

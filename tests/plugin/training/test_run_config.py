@@ -1,5 +1,6 @@
 """The configuration that a run reads, and the one that it publishes."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ import pytest
 from modelscope.utils.config import Config
 from small import narrow_config
 
-from modelscope_handkp.errors import InputError
-from modelscope_handkp.plugin.training.run_config import prepare_config, published_config
+from modelscope_handkp.errors import ConfigError, InputError
+from modelscope_handkp.plugin.training.run_config import merge_options, prepare_config, published_config
 
 
 def config(**train: Any) -> Any:
@@ -29,6 +30,95 @@ def test_a_block_replaces_null(tmp_path: Path) -> None:
     cfg = config(optimizer={"type": "SGD", "lr": 1.0, "options": options})
     prepare_config(cfg, str(tmp_path), {"train.optimizer.options.grad_clip.max_norm": 1.0})
     assert cfg.train.optimizer.options.to_dict() == {"grad_clip": {"max_norm": 1.0}, "cumulative_iters": 2}
+
+
+SGD = {"type": "SGD", "lr": 0.1, "momentum": 0.9, "nesterov": True, "options": {"grad_clip": {"max_norm": 1.0}}}
+STEP = {"policy": "step", "step": [170, 200], "warmup": "linear", "warmup_iters": 500}
+A, B, C = ({"type": name, "size": size, "keep": 1} for name, size in (("A", 1), ("B", 2), ("C", 3)))
+
+
+@pytest.mark.parametrize(
+    ("options", "merged"),
+    [
+        # a block of another kind replaces the inherited one as a whole
+        ({"block": {"type": "AdamW", "lr": 1e-4}}, {"type": "AdamW", "lr": 1e-4}),
+        ({"block": {"type": "AdamW"}, "block.lr": 1e-4}, {"type": "AdamW", "lr": 1e-4}),
+        ({"block": {"policy": "step", "step": [1]}}, {"policy": "step", "step": [1]}),
+        # one of the same kind, or of none, is merged; so is a key into the block
+        ({"block": {"type": "SGD", "lr": 1}}, {**SGD, "lr": 1}),
+        ({"block": {"lr": 1, "options": {"x": 2}}}, {**SGD, "lr": 1, "options": {**SGD["options"], "x": 2}}),
+        ({"block.lr": 1}, {**SGD, "lr": 1}),
+        ({"block.type": "AdamW"}, {**SGD, "type": "AdamW"}),
+        ({"block.options.grad_clip.max_norm": 5}, {**SGD, "options": {"grad_clip": {"max_norm": 5}}}),
+    ],
+    ids=str,
+)
+def test_a_block_replaces_one_of_another_kind(options: dict[str, Any], merged: dict[str, Any]) -> None:
+    before = copy.deepcopy(options)
+    for above, prefix in (
+        ({"block": SGD}, ""),
+        ({"train": {"block": SGD}}, "train."),
+        ({"a": [0, {"block": SGD}]}, "a.1."),
+    ):
+        cfg = Config(copy.deepcopy(above))
+        merge_options(cfg, {prefix + key: value for key, value in options.items()})
+        found = cfg.to_dict()
+        for part in ["block"] if not prefix else [*prefix.strip(".").split("."), "block"]:
+            found = found[int(part) if isinstance(found, list) else part]
+        assert found == merged
+    assert options == before
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [{"policy": "CosineAnnealing", "min_lr": 0}, {"type": "StepLR", "step_size": 2}, {"policy": "fixed"}],
+    ids=str,
+)
+def test_a_schedule_replaces_one_of_another_policy(schedule: dict[str, Any]) -> None:
+    for options in ({"train.lr_scheduler": schedule}, {"train": {"lr_scheduler": schedule}}):
+        cfg = Config({"train": {"lr_scheduler": STEP, "max_epochs": 3}})
+        merge_options(cfg, options)
+        assert cfg.train.to_dict() == {"lr_scheduler": schedule, "max_epochs": 3}
+
+
+def test_a_list_in_which_order_counts_replaces_one_of_other_kinds() -> None:
+    def merged(inherited: list[Any], given: list[Any], key: str = "pipeline") -> Any:
+        cfg = Config(copy.deepcopy({"dataset": {key: inherited}}))
+        merge_options(cfg, {f"dataset.{key}": given})
+        return cfg.to_dict()["dataset"][key]
+
+    new = {"type": "A", "size": 9}
+    assert merged([A, B, C], [C, new]) == [C, new]
+    assert merged([A, B, C], [B, new, C]) == [B, new, C]
+    assert merged([A, B], [new, {"type": "B"}]) == [{**A, "size": 9}, B]
+    assert merged([A, A], [new, {"type": "A", "size": 8}]) == [new, {"type": "A", "size": 8}]
+    assert merged([1, 2], [3]) == [3]
+    assert merged([A, B], []) == []
+    hooks = merged([A, B], [C, new], "hooks")
+    assert sorted(hooks, key=lambda hook: hook["type"]) == [{**A, "size": 9}, B, C]
+
+
+def test_a_block_in_a_list_replaces_one_of_another_kind() -> None:
+    cfg = Config(copy.deepcopy({"pipeline": [A, B]}))
+    merge_options(cfg, {"pipeline.1": {"type": "C"}, "pipeline.0": {"size": 5}})
+    assert cfg.to_dict()["pipeline"] == [{**A, "size": 5}, {"type": "C"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"train.max_epochs.deep": 1}, r"train\.max_epochs\.deep"),
+        ({"train.lr_scheduler.step": {"0": {"x": 1}}}, r"train\.lr_scheduler\.step"),
+        ({"train.lr_scheduler.step.7": {"x": 1}}, r"step\.7"),
+        ({"train.max_epochs": [1]}, r"train\.max_epochs"),
+        ({7: 1}, "dotted keys .* got 7"),
+    ],
+    ids=str,
+)
+def test_options_that_fit_nowhere_are_one_error(options: dict[Any, Any], named: str) -> None:
+    cfg = Config(copy.deepcopy({"train": {"max_epochs": 3, "lr_scheduler": STEP}}))
+    with pytest.raises(ConfigError, match=named):
+        merge_options(cfg, options)
 
 
 def test_the_work_dir_is_the_callers_else_the_configurations_else_one_of_its_own(

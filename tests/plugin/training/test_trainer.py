@@ -262,6 +262,17 @@ def test_configurations_that_say_nonsense(build: Build, options: dict[str, Any],
         build(options).train()
 
 
+def test_a_schedule_and_an_optimizer_of_another_kind_train(build: Build) -> None:
+    options = {"train.optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}, "train.max_epochs": 1}
+    schedule = {"policy": "CosineAnnealing", "min_lr": 0}
+    given = {**options, "train.lr_scheduler": schedule}
+    trainer = build(given)
+    trainer.train()
+    assert type(trainer.optimizer).__name__ == "SGD"
+    assert trainer.published_config()["train"]["lr_scheduler"] == schedule
+    assert given["train.lr_scheduler"] is schedule and schedule == {"policy": "CosineAnnealing", "min_lr": 0}
+
+
 @pytest.mark.parametrize("outputs", [{"heatmaps": 1}, 1.0])
 def test_a_model_without_a_loss_is_refused(build: Build, outputs: Any) -> None:
     with pytest.raises(ConfigError, match="must return a dict with 'loss'"):
