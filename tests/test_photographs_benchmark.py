@@ -11,6 +11,7 @@ SIDE = 200
 BOX = [20, 20, 60, 60]
 INSIDE = [24, 20, 60, 60]  # IoU 0.9
 BESIDE = [20, 40, 60, 80]  # IoU 1 / 3
+FARTHER = [20, 44, 60, 84]  # IoU 1 / 4
 FAR = [120, 120, 160, 160]
 
 
@@ -59,7 +60,7 @@ def measured(benchmark, model, photographs):
 
 def test_hands_are_found_and_boxes_are_false_by_their_overlap(benchmark, tmp_path):
     photographs = listed(benchmark, tmp_path, ([hand(BOX), hand(FAR)], True), ([], True))
-    found = measured(benchmark, Model([INSIDE], offered=[BESIDE, FAR, FAR]), photographs)
+    found = measured(benchmark, Model([INSIDE], offered=[BESIDE, FARTHER, FAR]), photographs)
     assert (found["photographs"], found["hands"], found["hand-free"]) == (2, 2, 1)
     assert (found["recall@0.5"], found["recall@0.3"]) == (0.5, 0.5)
     assert (found["false boxes an image"], found["... a hand-free one"]) == (0.5, 1)
@@ -103,7 +104,7 @@ def test_keypoints_count_where_their_label_is_trusted(benchmark, tmp_path):
 
 
 def test_the_worst_photographs_come_first_and_are_drawn(benchmark, tmp_path):
-    photographs = listed(benchmark, tmp_path, ([hand(BOX)], True), ([], True), ([hand(FAR), hand(BESIDE)], True))
+    photographs = listed(benchmark, tmp_path, ([hand(BOX)], True), ([], True), ([hand(FAR), hand(FARTHER)], True))
     outcomes = [benchmark.look(Model([INSIDE]), photograph) for photograph in photographs]
     worst = benchmark.worst_first(outcomes)
     assert [(outcome.missed, outcome.false) for outcome in worst] == [(2, 1), (0, 1)]
