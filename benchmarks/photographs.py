@@ -150,7 +150,7 @@ def numbers(outcomes: list[Outcome]) -> dict[str, float]:
     sees: dict[str, Callable[[Outcome], Array]] = {"": lambda o: o.hands.boxes, "detector's ": lambda o: o.offered}
     for whose, boxes_of in sees.items():
         best = np.concatenate([outcome.best(boxes_of(outcome)) for outcome in outcomes])
-        for threshold in (FOUND, NEARLY_FOUND):
+        for threshold in (FOUND, NEARLY_FOUND) if len(best) else ():
             result[f"{whose}recall@{threshold}"] = mean(best > threshold)
             low = 0.0
             for name, high in SIZES.items():

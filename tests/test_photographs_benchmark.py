@@ -77,6 +77,13 @@ def test_where_hands_may_have_no_label_no_box_is_false(benchmark, tmp_path):
     assert (found["hand-free"], found["false boxes an image"]) == (1, 2)
 
 
+def test_without_a_hand_only_false_boxes_are_counted(benchmark, tmp_path):
+    found = measured(benchmark, Model([FAR, BOX], offered=[FAR]), listed(benchmark, tmp_path, ([], True)))
+    assert found["false boxes an image"] == 2
+    assert not any("recall" in name or "pck" in name for name in found)
+    assert not any(np.isnan(value) for value in found.values())
+
+
 def test_recall_by_the_share_of_the_longer_side(benchmark, tmp_path):
     """200 pixels: 10, 20, 40 and 80 are in one bin each; the second and the fourth are found."""
     boxes = [[0, 0, 10, 5], [20, 0, 40, 5], [50, 0, 60, 40], [100, 0, 180, 80]]
