@@ -16,6 +16,7 @@ from .detection.base import as_detector, detect_all
 from .engines import build_engine
 from .engines.base import Engine
 from .engines.device import pick_device
+from .engines.fork import check_fork
 from .errors import ConfigError
 from .geometry.boxes import clip_boxes
 from .hands import Hands, Result
@@ -60,6 +61,7 @@ class HandEstimator:
         hand_threshold: float | None = None,
         keypoint_threshold: float | None = None,
     ) -> None:
+        check_fork()
         self.detector = None if detector is None else as_detector(detector)
         self.batch_size = check_count("batch_size", batch_size)
         self.hand_threshold = settings.hand_threshold if hand_threshold is None else hand_threshold
@@ -97,6 +99,7 @@ class HandEstimator:
         Raises:
             MissingFileError, ConfigError, CheckpointError: the directory does not make a model known here.
         """
+        check_fork()
         folder = find_model_dir(model_dir)
         settings = ModelSettings.parse(read_configuration(folder))
         build = functools.partial(build_engine, engine, device=pick_device(device))
@@ -147,6 +150,7 @@ class HandEstimator:
 
     def _locate(self, group: list[QueuedImage | Result]) -> list[QueuedImage | Result]:
         """Detect, crop, run the network and decode, until each hand of the group has its keypoints."""
+        check_fork()
         queue = deque(self._detect([image for image in group if isinstance(image, QueuedImage)]))
         while queue:
             looks = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
