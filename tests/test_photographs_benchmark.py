@@ -72,7 +72,9 @@ def test_hands_are_found_and_boxes_are_false_by_their_overlap(benchmark, tmp_pat
 
 def test_where_hands_may_have_no_label_no_box_is_false(benchmark, tmp_path):
     photographs = listed(benchmark, tmp_path, ([hand(BOX)], False), ([], False), ([], True))
-    found = measured(benchmark, Model([INSIDE, FAR]), photographs)
+    model = Model([INSIDE, FAR])
+    found = measured(benchmark, model, photographs)
+    assert [benchmark.look(model, photograph).false for photograph in photographs] == [0, 0, 2]
     assert found["recall@0.5"] == 1
     assert (found["hand-free"], found["false boxes an image"]) == (1, 2)
 
