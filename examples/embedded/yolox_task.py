@@ -19,6 +19,7 @@ from torch import Tensor
 from yolox_training import yolox_loss
 
 from modelscope_handkp.arrays import Array
+from modelscope_handkp.detection.yolox import as_network_takes
 from modelscope_handkp.model_dir.yolox_settings import YOLOXSettings
 from modelscope_handkp.networks.yolox import build_yolox
 from modelscope_handkp.sources.images import load_image
@@ -36,16 +37,18 @@ class YOLOXTask:
     def __init__(self, config: dict[str, Any], store: Store, photographs: Sequence[Labelled]) -> None:
         self.store, self.photographs = store, photographs
         self.with_hands = [shown for shown in photographs if len(shown.boxes)]
-        self.network = build_yolox(YOLOXSettings.parse(config))
+        self.settings = YOLOXSettings.parse(config)
+        self.network = build_yolox(self.settings)
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
         """The loss of a batch of samples that are made anew; progress 0..1 is the share of the run that is done."""
         size, pick = int(rng.choice(SIZES)), functools.partial(self._pick, rng, places)
         images, *rectangles = zip(*(sample(rng, pick, size) for _ in places))
         batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-        batch = (blurred(rng, recolored(rng, batch)) * 255).contiguous(memory_format=torch.channels_last)
+        batch = as_network_takes(blurred(rng, recolored(rng, batch)) * 255, self.settings.normalised)
         boxes, known, unsure = (stacked(rows) for rows in rectangles)
-        return yolox_loss(self.network(batch), boxes, known, unsure, l1=progress >= L1_FROM)
+        maps = self.network(batch.contiguous(memory_format=torch.channels_last))
+        return yolox_loss(maps, boxes, known, unsure, l1=progress >= L1_FROM)
 
     def _pick(self, rng: np.random.Generator, places: Places) -> Labelled:
         """A stored image, or a photograph."""

@@ -123,9 +123,13 @@ def letterbox(image: Image, size: int) -> tuple[Image, float]:
 
 def network_input(images: Sequence[Image], normalised: bool) -> Tensor:
     """Images (H, W, 3) uint8 BGR of one size -> (N, 3, H, W) float32: BGR from 0 to 255, or normalised RGB."""
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    return as_network_takes(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float(), normalised)
+
+
+def as_network_takes(batch: Tensor, normalised: bool) -> Tensor:
+    """(N, 3, H, W) BGR from 0 to 255 -> the same, or normalised RGB, as `YOLOXSettings.normalised` says."""
     if not normalised:
-        return batch.float()
+        return batch
     mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (batch.flip(1) - mean) / std
 
