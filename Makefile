@@ -35,7 +35,7 @@ card: $(CARD)/.installed
 
 versions: $(RELEASES:%=$(RELEASE_ENV)%/.installed)
 	@for release in $(RELEASES); do \
-		MODELSCOPE_LOG_LEVEL=40 $(RELEASE_ENV)$$release/bin/python tests/versions/smoke.py || exit 1; done
+		MODELSCOPE_LOG_LEVEL=40 OMP_NUM_THREADS=1 $(RELEASE_ENV)$$release/bin/python tests/versions/smoke.py || exit 1; done
 	@rm -f $(RELEASE_ENV)newest/.installed  # the next run looks for a newer one
 
 # Each has its ModelScope and what that pins; the rest, torch above all, it shares with .venv through a .pth file.
