@@ -5,6 +5,7 @@ by its registered name.
 """
 
 import functools
+import importlib
 import importlib.metadata
 import logging
 import re
@@ -12,7 +13,7 @@ import re
 logger = logging.getLogger(__name__)
 
 OLDEST_RELEASE = "1.20"  # of ModelScope, that `make versions` tries and pyproject.toml asks for
-INSTALL = f'pip install "modelscope[framework,datasets]>={OLDEST_RELEASE}"'
+INSTALL = f'pip install "modelscope[framework]>={OLDEST_RELEASE}" "modelscope[datasets]"'
 INSTALL_PKG_RESOURCES = 'pip install "setuptools<81"'
 
 
@@ -29,6 +30,7 @@ def register() -> bool:
         package cannot be added to. `HandEstimator` works all the same.
     """
     try:
+        importlib.import_module("modelscope")  # first, so that its absence is told from what it lacks
         from . import patches
 
         patches.apply_all()
