@@ -33,9 +33,7 @@ from modelscope.trainers import build_trainer
 from modelscope.utils.constant import Tasks
 
 import modelscope_handkp  # noqa: F401  registers trainer and pipeline
-from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.hub import find_model_dir
-from modelscope_handkp.plugin.training.dataset import open_dataset
 from modelscope_handkp.synthetic import write_dataset
 
 WARM_UP = 20  # iterations; the configuration's 500 are for a whole training
@@ -53,12 +51,10 @@ def main() -> None:
         parser.error("give a FOLDER, or --offline")
 
     folder = write_dataset(arguments.work_dir / "rendered", train=32, val=8) if arguments.offline else arguments.folder
-    model_dir = find_model_dir(arguments.model)
-    configs = read_configuration(model_dir)["dataset"]
     kwargs = {
-        "model": str(model_dir),
-        "train_dataset": open_dataset(folder, "train", configs["train"], "train"),
-        "eval_dataset": open_dataset(folder, "validation", configs["val"], "val"),
+        "model": str(find_model_dir(arguments.model)),
+        "train_dataset": str(folder),
+        "eval_dataset": str(folder),
         "work_dir": str(arguments.work_dir),
         "cfg_options": {
             "train.max_epochs": arguments.epochs,

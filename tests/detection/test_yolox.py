@@ -71,8 +71,8 @@ def test_the_letterbox_is_yoloxs_without_the_rest_of_the_square(golden: Any) -> 
 
 @pytest.mark.parametrize(
     ("height", "width", "padded"),
-    [(480, 640, (64, 64)), (640, 480, (64, 64)), (64, 64, (64, 64)), (100, 200, (32, 64)), (102, 200, (32, 64)), (200, 102, (64, 32)),
-     (104, 200, (64, 64)), (1, 700, (32, 64)), (700, 1, (64, 32)), (1, 1, (64, 64))],
+    [(480, 640, (64, 64)), (640, 480, (64, 64)), (64, 64, (64, 64)), (100, 200, (32, 64)), (102, 200, (32, 64)),
+     (200, 102, (64, 32)), (104, 200, (64, 64)), (1, 700, (32, 64)), (700, 1, (64, 32)), (1, 1, (64, 64))],
 )  # fmt: skip
 def test_an_input_is_no_larger_than_the_next_multiples_of_32(height: int, width: int, padded: tuple[int, int]) -> None:
     assert letterbox(blank(height, width), SIZE)[0].shape == (*padded, 3)
