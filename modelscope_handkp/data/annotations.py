@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,18 +13,35 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..errors import DatasetError
-from ..skeleton import NUM_KEYPOINTS
+from ..skeleton import JOINTS_PER_FINGER, NUM_KEYPOINTS
 from . import fields
 from .coco_keypoints import HandCategory, read_category, read_hand
 from .coco_wholebody import is_person, read_person
-from .entries import EMPTY_BOX, NO_HAND, REPEATED, UNKNOWN_SIDE, AnnotatedHand
+from .entries import CROWD, EMPTY_BOX, NO_HAND, OTHER_BODY, REPEATED, UNKNOWN_SIDE, AnnotatedHand, IgnoredHand
 from .json_stream import iterate_arrays
+from .plausible import warn_of_doubtful
 
 logger = logging.getLogger(__name__)
 
 ENTRIES = {"images": "image", "annotations": "annotation", "categories": "category"}  # array -> one of its entries
+INFO = "info"
+# mmpose's RHD names its keypoints in our order and holds each finger's from the tip to the palm, as its rhd2d.py says
+FROM_TIP_TO_PALM = "RHD"
 DEFAULT_CATEGORY = 1
-WARNED_OF = (EMPTY_BOX, REPEATED, NO_HAND)  # a crowd, or a hand that is not annotated, is no mistake
+WARNED_OF = (EMPTY_BOX, REPEATED, NO_HAND, OTHER_BODY)  # a crowd, or a hand that is not annotated, is no mistake
+
+
+class IgnoredRegion(NamedTuple):
+    """A crowd or a hand without keypoints, for `oks.average_precision`; coordinates in image pixels.
+
+    keypoints: (21, 3) x, y and mark. box_xywh: (4,).
+    """
+
+    category_id: Any
+    keypoints: NDArray[np.float64]
+    box_xywh: NDArray[np.float64]
+    area: float
+    is_crowd: bool
 
 
 class AnnotatedImage(NamedTuple):
@@ -49,6 +66,7 @@ class HandAnnotations:
         areas: (N,) float64: the annotation's ``area`` in square pixels, else that of the box.
         annotation_ids: (N,) as written, None where there is none; both hands of a person have the same.
         category_ids: (N,) as written.
+        ignored: of each image, what COCO's average precision ignores in it; an image without any has no entry.
     """
 
     images: tuple[AnnotatedImage, ...]
@@ -59,6 +77,7 @@ class HandAnnotations:
     areas: NDArray[np.float64]
     annotation_ids: NDArray[Any]
     category_ids: NDArray[Any]
+    ignored: dict[int, list[IgnoredRegion]]
 
     def __len__(self) -> int:
         return len(self.image_index)
@@ -68,7 +87,7 @@ class HandAnnotations:
         rows = {
             column.name: getattr(self, column.name)[keep]
             for column in dataclasses.fields(self)
-            if column.name != "images"
+            if column.name not in ("images", "ignored")
         }
         return dataclasses.replace(self, **rows)
 
@@ -85,17 +104,24 @@ def read_annotations(ann_file: str | Path) -> HandAnnotations:
             images; no valid hand at all, with the reasons and how often each occurs.
     """
     columns = _Columns()
-    for array_name, entry in iterate_arrays(ann_file, tuple(ENTRIES), required=("images", "annotations")):
+    numbers = Counter[str]()
+    required = ("images", "annotations")
+    for array_name, entry in iterate_arrays(ann_file, tuple(ENTRIES), required=required, whole=(INFO,)):
+        if array_name == INFO:
+            columns.from_tip = isinstance(entry, dict) and entry.get("description") == FROM_TIP_TO_PALM
+            continue
+        numbers[array_name] += 1
         try:
             if not isinstance(entry, dict):
                 raise ValueError("it is not an object")
             columns.add(array_name, entry)
         except ValueError as error:
-            where = repr(entry.get("id")) if isinstance(entry, dict) else repr(entry)
-            raise DatasetError(
-                f"{ann_file}: {ENTRIES[array_name]} {where[: fields.SHOWN]} cannot be used: {error}."
-            ) from None
-    return columns.hands(str(ann_file))
+            name = entry.get("id") if isinstance(entry, dict) else entry
+            shown = f"number {numbers[array_name]} of its list" if name is None else repr(name)[: fields.SHOWN]
+            raise DatasetError(f"{ann_file}: {ENTRIES[array_name]} {shown} cannot be used: {error}.") from None
+    hands = columns.hands(str(ann_file))
+    warn_of_doubtful(str(ann_file), hands.images, hands.image_index, hands.boxes_xywh, hands.keypoints)
+    return hands
 
 
 class _Columns:
@@ -109,8 +135,10 @@ class _Columns:
         self.boxes, self.keypoints, self.areas = array("d"), array("f"), array("d")
         self.annotation_ids: list[Any] = []
         self.category_ids: list[Any] = []
+        self.ignored: dict[int | str, list[IgnoredRegion]] = defaultdict(list)
         self.seen: set[int] = set()
         self.annotations = 0
+        self.from_tip = False  # whether the fingers' keypoints run from the tip to the palm
         self.left_out: Counter[str] = Counter()
 
     def add(self, array_name: str, entry: dict[str, Any]) -> None:
@@ -126,31 +154,41 @@ class _Columns:
 
     def _add_image(self, entry: dict[str, Any]) -> None:
         size = (fields.side_length(entry, "width"), fields.side_length(entry, "height"))
-        image = AnnotatedImage(fields.identifier(entry, "id"), fields.text(entry, "file_name"), *size)
-        before = self.images.setdefault(fields.same_id(image.id), image)
-        if before[1:] != image[1:]:
+        file = fields.text(entry, "file_name").replace("\\", "/")  # written on Windows
+        image = AnnotatedImage(fields.identifier(entry, "id"), file, *size)
+        key = fields.same_id(image.id)
+        before = self.images.setdefault(key, image)
+        if before.file != image.file or (all(size) and all(before[2:]) and before[2:] != size):
             two = " and ".join(f"{each.file} ({each.width} x {each.height})" for each in (before, image))
             raise ValueError(f"its id stands for two images, {two}")
+        if not all(before[2:]):
+            self.images[key] = image._replace(id=before.id)
 
     def _add_annotation(self, entry: dict[str, Any]) -> None:
         self.annotations += 1
-        hands: Iterable[AnnotatedHand | str] = [NO_HAND]
+        hands: Iterable[AnnotatedHand | IgnoredHand | str] = [NO_HAND]
         if is_person(entry):
             hands = read_person(entry)
         elif "keypoints" in entry:
             hands = [read_hand(entry)]
         for hand in hands:
-            if isinstance(hand, str):
-                self.left_out[hand] += 1
-            else:
+            if isinstance(hand, AnnotatedHand):
                 self._add_hand(entry, hand)
+            else:
+                self.left_out[hand if isinstance(hand, str) else hand.reason] += 1
+            if isinstance(hand, IgnoredHand):
+                self._add_ignored(entry, hand)
+
+    def _add_ignored(self, entry: dict[str, Any], hand: IgnoredHand) -> None:
+        keypoints, box = np.array(hand.keypoints).reshape(-1, 3), np.array(hand.box)
+        region = IgnoredRegion(_category(entry), keypoints, box, hand.area, hand.reason == CROWD)
+        self.ignored[fields.same_id(fields.identifier(entry, "image_id"))].append(region)
 
     def _add_hand(self, entry: dict[str, Any], hand: AnnotatedHand) -> None:
         image_id = fields.same_id(fields.identifier(entry, "image_id"))
         code = self.image_ids.setdefault(image_id, len(self.image_ids))
         own_id = fields.identifier(entry, "id") if entry.get("id") is not None else None
-        has_category = entry.get("category_id") is not None
-        category = fields.identifier(entry, "category_id") if has_category else DEFAULT_CATEGORY
+        category = _category(entry)
         identity = hash((code, own_id, category, hand.is_left, hand.box.tobytes(), hand.keypoints.tobytes()))
         if identity in self.seen:
             self.left_out[REPEATED] += 1
@@ -200,18 +238,35 @@ class _Columns:
             np.frombuffer(self.areas, np.float64),
             _objects(self.annotation_ids),
             _objects(self.category_ids),
+            self._ignored_in({int(index): number for number, index in enumerate(used)}, place),
         )
         self._apply_categories(hands)
+        if self.from_tip:
+            fingers = hands.keypoints[:, 1:].reshape(len(hands), -1, JOINTS_PER_FINGER, 3)
+            hands.keypoints[:, 1:] = fingers[:, :, ::-1].reshape(len(hands), -1, 3)
         return hands.only(np.argsort(places, kind="stable"))
+
+    def _ignored_in(self, number: dict[int, int], place: dict[int | str, int]) -> dict[int, list[IgnoredRegion]]:
+        """What is ignored in the images that have a hand, by their number."""
+        there = {key: number[place[key]] for key in self.ignored if key in place and place[key] in number}
+        return {there[key]: regions for key, regions in self.ignored.items() if key in there}
 
     def _apply_categories(self, hands: HandAnnotations) -> None:
         """Set the sides that are known by category alone, and our order of the keypoints."""
+        unknown = sum(fields.same_id(number) not in self.categories for number in self.category_ids)
+        if self.categories and unknown:
+            logger.warning("%d hands have a category that the file does not list: their side is not known.", unknown)
         telling = {key: kind for key, kind in self.categories.items() if kind[1:] != HandCategory()[1:]}
         for hand, number in enumerate(self.category_ids if telling else ()):
             kind = telling.get(fields.same_id(number), HandCategory())
             hands.keypoints[hand] = hands.keypoints[hand][list(kind.order)]
             if hands.is_left[hand] == UNKNOWN_SIDE:
                 hands.is_left[hand] = kind.is_left
+
+
+def _category(entry: dict[str, Any]) -> int | str:
+    has_one = entry.get("category_id") is not None
+    return fields.identifier(entry, "category_id") if has_one else DEFAULT_CATEGORY
 
 
 def _objects(values: list[Any]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,11 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
     """The hands of an annotation file (`read_annotations`), one sample each.
 
     A sample is a dict with ``image_file``, ``image_id``, ``annotation_id``, ``category_id``, ``bbox_id`` (its index),
-    ``bbox`` (4,) xywh, ``bbox_score``, ``area``, ``is_left`` (None where it is not known), ``center`` (2,), ``scale``
-    (2,), ``rotation`` (degrees), ``joints_3d`` (21, 3) x, y, 0 in image pixels, ``joints_3d_visible`` (21, 3),
-    ``flip_pairs``, ``ann_info`` and ``img`` (H, W, 3) uint8 RGB. The image is the one that was annotated: of the width
-    and height that the file states, and read unrotated if those are the size before its EXIF rotation.
+    ``bbox`` (4,) xywh, ``bbox_score``, ``area``, ``ignored`` (the `IgnoredRegion`s of its image), ``is_left`` (None
+    where it is not known), ``center`` (2,), ``scale`` (2,), ``rotation`` (degrees), ``joints_3d`` (21, 3) x, y, 0 in
+    image pixels, ``joints_3d_visible`` (21, 3), ``flip_pairs``, ``ann_info`` and ``img`` (H, W, 3) uint8 RGB. The image
+    is the one that was annotated: of the width and height that the file states, and read unrotated if those are the
+    size before its EXIF rotation.
 
     Args:
         ann_file: annotation file. img_prefix: folder of the images.
@@ -55,10 +56,15 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
         ann_file: str | Path,
         img_prefix: str | Path,
         transform: Callable[[Sample, np.random.Generator], Sample] | None = None,
-        data_cfg: dict[str, Any] | None = None,
+        data_cfg: Mapping[str, Any] | None = None,
         on_bad_image: str = "raise",
         seed: int = 0,
     ) -> None:
+        for name, path in (("ann_file", ann_file), ("img_prefix", img_prefix)):
+            if not isinstance(path, (str, os.PathLike)):
+                raise ConfigError(f"{name} must be a path, got {path!r:.80}.")
+        if not isinstance(data_cfg or {}, Mapping):
+            raise ConfigError(f"data_cfg must be an object of names and values, got {data_cfg!r:.80}.")
         if on_bad_image not in ON_BAD_IMAGE:
             raise ConfigError(f"on_bad_image must be one of {ON_BAD_IMAGE}, got {on_bad_image!r}.")
         self.ann_file, self.img_prefix = str(ann_file), str(img_prefix)
@@ -112,7 +118,7 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
         center, scale = box_to_center_scale(box, aspect_ratio=width / height)
         joints, visible = np.zeros_like(keypoints), np.zeros_like(keypoints)
         joints[:, :2] = keypoints[:, :2]
-        visible[:, :2] = np.minimum(1, keypoints[:, 2:])
+        visible[:, :2] = np.clip(keypoints[:, 2:], 0, 1)
         return {
             "image_file": str(Path(self.img_prefix) / image.file),
             "image_id": image.id,
@@ -122,6 +128,7 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
             "bbox": box.copy(),
             "bbox_score": 1.0,
             "area": float(hands.areas[index]),
+            "ignored": hands.ignored.get(int(hands.image_index[index]), []),
             "is_left": None if hands.is_left[index] == UNKNOWN_SIDE else bool(hands.is_left[index] == LEFT),
             "center": center,
             "scale": scale,
@@ -156,7 +163,7 @@ class HandDataset(torch.utils.data.Dataset):  # type: ignore[type-arg]
         files = [hands.images[index].file for index in np.unique(hands.image_index[bad])]
         what += f": {', '.join(files[:NAMED_AT_MOST])}{', ...' if len(files) > NAMED_AT_MOST else ''}"
         if self.on_bad_image == "raise":
-            raise DatasetError(f"{what}; on_bad_image='skip' leaves them out.")
+            raise DatasetError(f"{what}; on_bad_image='skip' (--skip-bad-images) leaves them out.")
         if bad.all():
             raise DatasetError(f"{what}; no hand is left.")
         logger.warning("%s; %d of %d hands are left out.", what, bad.sum(), len(hands))
@@ -210,9 +217,13 @@ def _check_inside(sample: Sample) -> None:
         )
 
 
-def _ann_info(data_cfg: dict[str, Any]) -> dict[str, Any]:
+def _ann_info(data_cfg: Mapping[str, Any]) -> dict[str, Any]:
+    for key in ("image_size", "heatmap_size"):
+        size = data_cfg[key]
+        if not isinstance(size, (list, tuple)) or len(size) != 2 or not all(_is_side(side) for side in size):
+            raise ConfigError(f"data_cfg.{key} must be width and height, two whole numbers above 0, got {size!r:.80}.")
     if data_cfg["num_joints"] != NUM_KEYPOINTS:
-        raise ConfigError(f"data_cfg.num_joints is {data_cfg['num_joints']}, a hand has {NUM_KEYPOINTS}.")
+        raise ConfigError(f"data_cfg.num_joints is {data_cfg['num_joints']!r:.80}, a hand has {NUM_KEYPOINTS}.")
     return {
         "image_size": np.array(data_cfg["image_size"]),
         "heatmap_size": np.array(data_cfg["heatmap_size"]),
@@ -221,3 +232,7 @@ def _ann_info(data_cfg: dict[str, Any]) -> dict[str, Any]:
         "use_different_joint_weights": False,
         "flip_pairs": [],  # a hand has no left and right keypoints
     }
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value > 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 SHOWN = 40  # characters of a value in an error
 MAX_NUMBER = 1e9  # no image and no box is as large
+EXACT_FLOAT = 2**53  # beyond it a float stands for several whole numbers
 FLAGS = {"true": True, "false": False, "1": True, "0": False}
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,99})")
 
@@ -32,7 +33,7 @@ def flag(entry: Mapping[str, Any], key: str) -> bool:
 def identifier(entry: Mapping[str, Any], key: str) -> int | str:
     """An id as it is written: a whole number, however large, or a text that is not empty."""
     value = require(entry, key)
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_FLOAT:
         value = int(value)
     if not isinstance(value, (int, str)) or isinstance(value, bool) or value == "":
         raise _wrong(key, "a whole number or a text", value)
@@ -53,8 +54,10 @@ def text(entry: Mapping[str, Any], key: str) -> str:
 
 
 def numbers(entry: Mapping[str, Any], key: str, count: int, cut: bool = False) -> "array[float]":
-    """``count`` finite numbers of at most `MAX_NUMBER`; ``cut`` leaves further ones out."""
+    """``count`` finite numbers of at most `MAX_NUMBER`, also as a list of lists; ``cut`` leaves further ones out."""
     value = require(entry, key)
+    if isinstance(value, list) and value and all(isinstance(part, list) for part in value):
+        value = [number for part in value for number in part]
     try:
         if not isinstance(value, list):
             raise TypeError

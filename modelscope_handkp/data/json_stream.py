@@ -1,6 +1,7 @@
 """Read the large arrays of a JSON object one element at a time, in memory that does not grow with the file."""
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from ..errors import DatasetError, MissingFileError
 from ..file_kind import HEAD_BYTES, JSON, file_kind
 
 CHUNK = 1 << 22  # characters read at once
-SHOWN, MAX_LISTED = 40, 8  # characters of a key and keys in an error
+MAX_STRING, LONGEST_TOKEN = 1 << 26, 16  # characters; the latter of what is no string, such as -Infinity
+SHOWN, MAX_LISTED, MAX_NAME = 40, 8, 200  # characters of a key, keys, and characters of a file's name in an error
 ADVICE = {  # for `file_kind`
     "archive": "unpack it and name the annotation file in it",
     "UTF-": "save it as UTF-8",
@@ -20,13 +22,17 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def iterate_arrays(
-    path: str | Path, keys: Collection[str], chunk: int = CHUNK, required: Collection[str] = ()
+    path: str | Path,
+    keys: Collection[str],
+    chunk: int = CHUNK,
+    required: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> Iterator[tuple[str, Any]]:
     """Yield ``(key, element)`` for each element of the top-level arrays named in ``keys``, in the file's order.
 
     Args:
         path: a JSON file that holds an object, as COCO annotation files do.
-        required: keys that the object must have.
+        required: keys that the object must have. whole: keys whose value is given as it is, as one element.
         chunk: characters read at once; memory stays at a few chunks, or at the largest single element.
     Raises:
         MissingFileError: no such file.
@@ -34,8 +40,9 @@ def iterate_arrays(
             the end, a required key that is not there; names the file.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"annotation file {path} does not exist.")
+    if not os.path.isfile(path):  # noqa: PTH113  Path.is_file raises on a name that is too long
+        what = "is a folder, not an annotation file" if os.path.isdir(path) else "does not exist"  # noqa: PTH112
+        raise MissingFileError(f"annotation file {str(path)[:MAX_NAME]} {what}.")
     with path.open("rb") as head:
         kind = file_kind(head.read(HEAD_BYTES), ADVICE)
     if kind and not kind.startswith(JSON):
@@ -43,13 +50,17 @@ def iterate_arrays(
     with path.open(encoding="utf-8-sig") as file:  # Windows writes a byte-order mark
         reader = _Reader(file, chunk)
         try:
-            yield from _members(reader, keys, required)
+            yield from _members(reader, keys, required, whole)
+        except UnicodeDecodeError:
+            raise DatasetError(f"{path} is not a COCO annotation file: it is no UTF-8; save it as UTF-8.") from None
         except (ValueError, RecursionError) as error:
             message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise DatasetError(f"{path} is not a COCO annotation file: {message} near character {reader.at}.") from None
 
 
-def _members(reader: "_Reader", keys: Collection[str], required: Collection[str]) -> Iterator[tuple[str, Any]]:
+def _members(
+    reader: "_Reader", keys: Collection[str], required: Collection[str], whole: Collection[str]
+) -> Iterator[tuple[str, Any]]:
     reader.expect("{", "an object with 'images' and 'annotations'")
     seen: list[str] = []
     while reader.peek() != "}":
@@ -63,8 +74,13 @@ def _members(reader: "_Reader", keys: Collection[str], required: Collection[str]
                 reader.separator("]")
             reader.expect("]", "the array's end")
         else:
-            reader.value()
+            value = reader.value()
+            if key in whole:
+                yield key, value
         reader.separator("}")
+    reader.expect("}", "the object's end")
+    if reader.peek():
+        raise ValueError("something follows the object, as where two files were joined")
     missing = [key for key in required if key not in seen]
     if missing:
         raise ValueError(f"it has no {missing[0]!r} but {', '.join(map(repr, seen[:MAX_LISTED])) or 'nothing'}")
@@ -117,9 +133,12 @@ class _Reader:
                 if end < len(self._text) or not self._more(size):  # a number may continue beyond the window
                     self._cursor += length
                     return value
-            except json.JSONDecodeError:
+            except json.JSONDecodeError as error:
+                left = len(self._text) - error.pos
+                if left > (MAX_STRING if error.msg.startswith("Unterminated string") else LONGEST_TOKEN):
+                    raise  # more text would not mend it
                 if not self._more(size):
-                    raise
+                    raise ValueError("the file ends in the middle, as after a download that broke off") from None
             size *= 2  # the cost of a value larger than a chunk stays linear
 
     def _more(self, size: int) -> bool:

@@ -1,6 +1,7 @@
 """Where the annotations and images of a data set's part lie: as configured, or as people lay them out."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from .json_stream import iterate_arrays
 
 DATA_ROOT = "${data_root}"  # in a configuration: the folder of the data set
 ANNOTATIONS = "annotations"
+PART_WORDS = {"train": {"train", "training"}, "val": {"val", "valid", "validation"}}
 MAX_LISTED = 5  # files in an error
 
 
@@ -22,9 +24,11 @@ def find_part(source: str | Path, part: str, configured: Mapping[str, Any]) -> t
         configured: ``ann_file`` and ``img_prefix``, in which ``${data_root}`` stands for the folder.
     Returns:
         ``ann_file``: ``source`` if it is a file; else the configured one; where that does not exist, the only JSON file
-        with ``part`` in its name in ``annotations/`` or in the folder itself.
+        with the word ``part`` in its name (or "training", "valid", "validation") in ``annotations/`` or in the folder
+        itself, or the only one in a folder of that name.
         ``img_prefix``: the configured one if it exists or has no ``${data_root}``; else the nearest folder to the
-        annotation file that has its first image: its own, ``images/``, ``part/``, ``images/part/``, and those one up.
+        annotation file that has its first image: its own, ``images/``, ``part/``, ``images/part/``,
+        ``images/default/``, and those one up.
     Raises:
         MissingFileError: no such file or images; the message lists where they were looked for.
         DatasetError: several annotation files that it could be.
@@ -52,8 +56,18 @@ def _candidates(root: Path, part: str, configured: Path) -> list[Path]:
     """The annotation files that may be meant."""
     if configured.is_file():
         return [configured]
-    places = ([file for file in place.glob("*.json") if part in file.stem.lower()] for place in _places(root))
-    return sorted(next(filter(None, places), []))
+    places = [[file for file in _json_files(place) if _is_of(file.stem, part)] for place in _places(root)]
+    places += [_json_files(folder) for folder in root.iterdir() if folder.is_dir() and _is_of(folder.name, part)]
+    return next(filter(None, places), [])
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
+
+
+def _is_of(name: str, part: str) -> bool:
+    """Whether a word of a name is the part: "hands_train2017" has train, "trainval" and "retrieval" have neither."""
+    return not PART_WORDS[part].isdisjoint(re.findall("[a-z]+", name.lower()))
 
 
 def _places(root: Path) -> tuple[Path, ...]:
@@ -74,11 +88,13 @@ def _annotation_file(root: Path, part: str, configured: Path) -> Path:
 
 
 def _image_folder(ann_file: Path, part: str) -> str:
-    name = next((str(entry.get("file_name")) for entry in _images(ann_file) if isinstance(entry, dict)), None)
+    name = next(
+        (str(entry.get("file_name")).replace("\\", "/") for entry in _images(ann_file) if isinstance(entry, dict)), None
+    )
     near = [
         folder / inner
         for folder in (ann_file.parent, ann_file.parent.parent)
-        for inner in ("", "images", part, f"{part}2017", f"images/{part}")
+        for inner in ("", "images", part, f"{part}2017", f"images/{part}", "images/default")
     ]
     for folder in near:
         if name is None or os.path.isfile(folder / name):  # noqa: PTH113  Path.is_file raises on a name that is too long

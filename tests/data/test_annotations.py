@@ -141,3 +141,24 @@ def test_a_json_file_of_another_kind(tmp_path: Path) -> None:
         read_annotations(write(tmp_path, version="5", shapes=[]))
     with pytest.raises(DatasetError, match="it has no 'annotations' but 'images'"):
         read_annotations(write(tmp_path, images=[]))
+
+
+def test_two_files_in_one(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [annotation(0)])
+    path.write_text(2 * path.read_text())
+    with pytest.raises(DatasetError, match="something follows the object, as where two files were joined"):
+        read_annotations(path)
+
+
+def test_a_size_that_one_of_two_lists_does_not_state(tmp_path: Path) -> None:
+    stated = {"id": 1, "file_name": "a.jpg", "width": 32, "height": 24}
+    for images in ([stated, {"id": "1", "file_name": "a.jpg"}], [{"id": 1, "file_name": "a.jpg"}, stated]):
+        hands = read_annotations(write(tmp_path, images=images, annotations=[on_image(1, 5)]))
+        assert hands.images == ((1, "a.jpg", 32, 24),)
+
+
+def test_folders_of_windows(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "images\\train\\a.jpg"}]
+    assert images_of(read_annotations(write(tmp_path, images=images, annotations=[on_image(1, 5)]))) == [
+        "images/train/a.jpg"
+    ]

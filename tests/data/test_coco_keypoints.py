@@ -10,7 +10,7 @@ import pytest
 from modelscope_handkp.data.annotations import HandAnnotations, read_annotations
 from modelscope_handkp.data.coco_keypoints import keypoint_order
 from modelscope_handkp.errors import DatasetError
-from modelscope_handkp.skeleton import KEYPOINT_NAMES
+from modelscope_handkp.skeleton import FINGERS, KEYPOINT_NAMES
 
 POINTS = [float(number) for number in range(63)]
 MEDIAPIPE = ["WRIST", *(f"THUMB_{joint}" for joint in ("CMC", "MCP", "IP", "TIP")),
@@ -90,14 +90,30 @@ def test_orders_that_are_known() -> None:
     tips_first = [f"{finger}_{joint}" for finger in ("thumb", "index", "middle", "ring", "little") for joint in "4321"]
     assert keypoint_order([*tips_first, "hand_root"]) == (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12,
                                                           19, 18, 17, 16)  # fmt: skip
-    assert keypoint_order(["wrist"] * 21) is None
-    assert keypoint_order([*KEYPOINT_NAMES[:20], "pinky_finger5"]) is None
+    first_three = (0, 4, 3)
+    for names in (
+        ["r_wrist", *(f"r_{finger}{joint}" for finger in FINGERS for joint in "4321")],
+        ["Wrist", *(f"{finger}-{joint}" for finger in FINGERS for joint in ("TIP", "DIP", "PIP", "MCP"))],
+        ["wrist", *(f"{finger}_{joint}" for finger in FINGERS for joint in "3210")],
+    ):
+        assert keypoint_order(names)[:3] == first_three and keypoint_order(names)[-1] == 17
+    assert keypoint_order(sorted(map(str, range(21))))[:4] == (0, 1, 12, 14)
+    assert keypoint_order([str(number) for number in range(1, 22)]) == tuple(range(21))
+    assert keypoint_order([*KEYPOINT_NAMES[:20], "pinky_finger5"]) == tuple(range(21))
+
+
+def test_an_order_that_is_understood_in_part_is_refused(tmp_path: Path) -> None:
+    for names in (["wrist"] * 21, ["middle_knuckle", *KEYPOINT_NAMES[:20]]):
+        with pytest.raises(
+            DatasetError, match=r"category 1 cannot be used: the order of its keypoints, .* not understood"
+        ):
+            read(tmp_path, hand(), categories=[{"id": 1, "name": "hand", "keypoints": names}])
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"keypoints": [1.0] * 51}, "'keypoints' must have 63 numbers, it has 51"),
+        ({"keypoints": [1.0] * 64}, "'keypoints' must have 63 numbers, it has 64"),
         ({"bbox": None}, "'bbox' must be a list of 4 numbers, got None"),
         ({"keypoints": "x"}, "'keypoints' must be a list of 63 numbers, got 'x'"),
         ({"area": "big"}, "'area' must be a number .*, got 'big'"),
@@ -112,6 +128,58 @@ def test_a_field_that_cannot_be_used_is_named(tmp_path: Path, changes: dict[str,
     del missing["bbox"]
     with pytest.raises(DatasetError, match="annotation 9 cannot be used: it has no 'bbox'"):
         read(tmp_path, missing)
+
+
+def test_keypoints_as_pairs_of_brackets_and_the_side_as_mmpose_writes_it(tmp_path: Path) -> None:
+    nested = np.reshape(POINTS, (21, 3)).tolist()
+    hands = read(tmp_path, hand(keypoints=nested, hand_type="left"), hand(2, hand_type="right"), hand(3, hand_type="?"))
+    np.testing.assert_array_equal(hands.keypoints[0].ravel(), POINTS)
+    assert hands.is_left.tolist() == [1, 0, -1]
+
+
+def test_the_fingers_of_rhd_run_from_the_tip_to_the_palm(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    read(tmp_path, hand())
+    path.write_text(json.dumps({"info": {"description": "RHD"}, **json.loads(path.read_text())}))
+    keypoints = read_annotations(path).keypoints[0]
+    expected = np.reshape(POINTS, (21, 3))[[0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17]]
+    np.testing.assert_array_equal(keypoints, expected)
+
+
+def test_hands_without_keypoints_and_other_bodies_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    others = [hand(1, keypoints=[]), hand(2, keypoints=None), hand(3, num_keypoints=0), hand(4, keypoints=[1.0] * 51)]
+    assert read(tmp_path, *others, hand(5)).annotation_ids.tolist() == [5]
+    assert "1 have another number of keypoints than a hand's 21" in caplog.text
+    with pytest.raises(DatasetError, match="3 have no keypoint that is marked"):
+        read(tmp_path, *others)
+
+
+def test_what_is_written_where_nothing_is_marked_does_not_matter(tmp_path: Path) -> None:
+    points = [1.0, 2.0, 2.0] * 20
+    for nothing in ([float("nan"), float("nan"), 0], [None, None, 0], [None, None, None]):
+        keypoints = read(tmp_path, hand(keypoints=points + nothing)).keypoints[0]
+        assert keypoints[20].tolist() == [0, 0, 0] and keypoints[19].tolist() == [1, 2, 2]
+    with pytest.raises(DatasetError, match="'keypoints' must have finite numbers"):
+        read(tmp_path, hand(keypoints=[*points, float("nan"), 1, 1]))
+
+
+def test_what_average_precision_ignores_is_kept_beside_the_hands(tmp_path: Path) -> None:
+    crowd, unmarked = hand(2, iscrowd=1, area=7, category_id=3), hand(3, keypoints=[0.0] * 63, bbox=[1, 2, 3, 4])
+    regions = read(tmp_path, hand(), crowd, unmarked).ignored[0]
+    assert [(region.is_crowd, region.category_id, region.area) for region in regions] == [(True, 3, 7), (False, 1, 0)]
+    assert regions[0].keypoints.ravel().tolist() == POINTS and regions[1].box_xywh.tolist() == [1, 2, 3, 4]
+
+
+def test_words_that_only_contain_a_side(tmp_path: Path) -> None:
+    named = ["bright hand", "upright", "Right-hand", "lefthand"]
+    categories = [{"id": number, "name": name} for number, name in enumerate(named)]
+    hands = read(tmp_path, *(hand(number, category_id=number) for number in range(4)), categories=categories)
+    assert hands.is_left.tolist() == [-1, -1, 0, 1]
+
+
+def test_a_category_that_is_not_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(tmp_path, hand(category_id=9), categories=[{"id": 1, "name": "left hand"}])
+    assert "1 hands have a category that the file does not list" in caplog.text
 
 
 def test_both_layouts_in_one_file(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_no_valid_hand(tmp_path: Path) -> None:
         ({"lefthand_kpts": None}, "'lefthand_kpts' must be a list of 63 numbers, got None"),
         ({"image_id": None}, "'image_id' must be a whole number or a text, got None"),
         ({"image_id": 1.5}, "'image_id' must be a whole number or a text, got 1.5"),
+        ({"image_id": float(2**53 + 2)}, "'image_id' must be a whole number or a text, got 9007199254740994.0"),
         ({"image_id": True}, "'image_id' must be a whole number or a text, got True"),
         ({"category_id": []}, r"'category_id' must be a whole number or a text, got \[\]"),
         ({"lefthand_valid": "no"}, "'lefthand_valid' must be true or false, got 'no'"),
@@ -95,7 +96,7 @@ def test_an_annotation_that_cannot_be_used_is_named(tmp_path: Path, changes: dic
     [
         ([{"id": 3}], [], r"image 3 cannot be used: it has no 'file_name'"),
         ([{"id": 3, "file_name": 5}], [], r"image 3 cannot be used: 'file_name' must be a text, got 5"),
-        ([{"file_name": "a.jpg"}], [], r"image None cannot be used: it has no 'id'"),
+        ([{"file_name": "a.jpg"}], [], r"image number 1 of its list cannot be used: it has no 'id'"),
         ([{"id": 3, "file_name": "a", "width": "9"}], [], r"image 3 cannot .* 'width' must be a number .*, got '9'"),
         ([{"id": 3, "file_name": "a", "height": -1}], [], r"image 3 cannot .* 'height' must be a whole number of pix"),
         ([], [12], r"annotation 12 cannot be used: it is not an object"),
@@ -125,5 +126,5 @@ def test_an_empty_box_is_left_out_with_a_warning(
 
 
 def test_boxes_of_one_pixel_are_kept_without_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert len(read_annotations(write_coco(tmp_path, [annotation(0, lefthand_box=[1, 1, 1, 1])]))) == 1
+    assert len(read_annotations(write_coco(tmp_path, [annotation(0, lefthand_box=[5, 7, 1, 1])]))) == 1
     assert not caplog.text

@@ -110,7 +110,7 @@ def test_missing_images_are_named_counted_and_by_option_left_out(
 ) -> None:
     path = write_coco(tmp_path, [annotation(0, "left right"), annotation(1)])
     (tmp_path / "0.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 2 images .* 0\.png; on_bad_image='skip' leaves them out"):
+    with pytest.raises(DatasetError, match=r"1 of 2 images .* 0\.png; on_bad_image='skip' .* leaves them out"):
         HandDataset(path, tmp_path)
     data = HandDataset(path, tmp_path, on_bad_image="skip")
     assert [data.describe(i)["image_id"] for i in range(len(data))] == [1]
@@ -263,3 +263,27 @@ def test_a_file_name_that_no_system_has_is_missing(tmp_path: Path) -> None:
     path.write_text(json.dumps({"images": [{"id": 0, "file_name": "x" * 5000}], "annotations": [annotation(0)]}))
     with pytest.raises(DatasetError, match=r"1 of 1 images .* are missing"):
         HandDataset(path, tmp_path)
+
+
+def test_a_mark_below_zero_is_no_mark(tmp_path: Path) -> None:
+    path = write_coco(tmp_path, [annotation(0, lefthand_kpts=[5.0, 7.0, -1.0] + [5.0, 7.0, 2.0] * 20)])
+    visible = HandDataset(path, tmp_path).describe(0)["joints_3d_visible"]
+    assert visible[0].tolist() == [0, 0, 0] and visible[1].tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"data_cfg": {"image_size": 256}}, "data_cfg.image_size must be width and height, .* got 256"),
+        ({"data_cfg": {"image_size": [0, 64]}}, r"data_cfg.image_size .* got \[0, 64\]"),
+        ({"data_cfg": {"heatmap_size": "64"}}, "data_cfg.heatmap_size .* got '64'"),
+        ({"data_cfg": {"num_joints": "21"}}, "data_cfg.num_joints is '21', a hand has 21"),
+        ({"data_cfg": "x"}, "data_cfg must be an object of names and values, got 'x'"),
+        ({"ann_file": None}, "ann_file must be a path, got None"),
+        ({"img_prefix": 3}, "img_prefix must be a path, got 3"),
+    ],
+)
+def test_arguments_of_another_kind(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
+    given = {"ann_file": write_coco(tmp_path, [annotation(0)]), "img_prefix": tmp_path, **changes}
+    with pytest.raises(ConfigError, match=named):
+        HandDataset(**given)

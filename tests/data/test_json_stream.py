@@ -1,6 +1,7 @@
 """Arrays of a JSON file, element by element, whatever the window's size."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,40 @@ def test_blanks_and_words_of_other_formats_before_the_first_array(tmp_path: Path
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"nothing.json"):
         list(iterate_arrays(tmp_path / "nothing.json", ()))
+
+
+def test_a_mistake_at_the_start_does_not_read_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"images": [{"id": 1}, {"id": 2,, }' + ', {"id": 3}' * 10_000 + "]}")
+    read = []
+
+    def read_through() -> None:
+        for key, _ in iterate_arrays(tmp_path / "a.json", ("images",), chunk=64):
+            read.append(key)
+
+    tracemalloc.start()
+    with pytest.raises(DatasetError, match=r"a.json is not a COCO annotation file: .* near character"):
+        read_through()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(read) == 1 and peak < 60_000  # the file has 110,000 characters
+
+
+def test_a_file_that_is_cut_off_is_called_that(tmp_path: Path) -> None:
+    whole = '{"images": [{"id": 1, "file_name": "a"}]}'
+    for length in range(14, len(whole) - 3):
+        (tmp_path / "a.json").write_text(whole[:length])
+        with pytest.raises(DatasetError, match=r"the file ends"):
+            list(iterate_arrays(tmp_path / "a.json", ("images",)))
+
+
+def test_a_folder_and_a_name_that_no_system_has(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="is a folder, not an annotation file"):
+        list(iterate_arrays(tmp_path, ()))
+    with pytest.raises(MissingFileError, match="x does not exist"):
+        list(iterate_arrays(tmp_path / ("x" * 5000), ()))
+
+
+def test_text_in_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes('{"images": [], "annotations": [], "手": "手"}'.encode("gbk"))
+    with pytest.raises(DatasetError, match="UTF-8"):
+        list(iterate_arrays(tmp_path / "a.json", ("images",)))

@@ -29,13 +29,29 @@ def test_as_configured(tmp_path: Path) -> None:
     assert has_part(tmp_path, "train", CONFIGURED)
 
 
-@pytest.mark.parametrize("images", [".", "images", "train", "train2017", "images/train"])
+@pytest.mark.parametrize("images", [".", "images", "train", "train2017", "images/train", "images/default"])
 @pytest.mark.parametrize("inner", ["annotations", "."])
 def test_the_only_file_with_the_name_of_the_part(tmp_path: Path, inner: str, images: str) -> None:
     file = write(tmp_path / inner / "Hands_TRAIN.json", tmp_path / images)
     write(tmp_path / inner / "hands_val.json")
     assert find_part(tmp_path, "train", CONFIGURED) == (str(file), str(tmp_path / images))
-    assert has_part(tmp_path, "val", CONFIGURED) and not has_part(tmp_path, "test", CONFIGURED)
+    assert has_part(tmp_path, "val", CONFIGURED)
+
+
+def test_names_in_which_the_part_is_no_word_of_its_own(tmp_path: Path) -> None:
+    for name in ("hands_trainval", "retrieval_test", "._val", "strain"):
+        write(tmp_path / f"{name}.json")
+    assert not has_part(tmp_path, "val", CONFIGURED) and not has_part(tmp_path, "train", CONFIGURED)
+    for name, part in (("training", "train"), ("coco_valid2020", "val")):
+        assert find_part(write(tmp_path / f"{name}.json", tmp_path).parent, part, CONFIGURED)[0].endswith(
+            f"{name}.json"
+        )
+
+
+def test_a_folder_for_each_part(tmp_path: Path) -> None:
+    file = write(tmp_path / "valid" / "_annotations.coco.json", tmp_path / "valid")
+    write(tmp_path / "train" / "_annotations.coco.json", tmp_path / "train")
+    assert find_part(tmp_path, "val", CONFIGURED) == (str(file), str(tmp_path / "valid"))
 
 
 def test_a_file_by_its_name_and_images_that_are_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from modelscope.msdatasets.dataset_cls.custom_datasets.builder import CUSTOM_DAT
 
 from ...data.dataset import HandDataset
 from ...data.layout import DATA_ROOT, find_part
-from ...errors import ConfigError, MissingFileError
+from ...errors import ConfigError, DatasetError, MissingFileError
 from ...model_dir.config import plain, require
 from ...model_dir.hub import HUB_ID
 from ...pose.transforms import Sample, build_transforms
@@ -18,7 +18,9 @@ from .. import names
 
 DATA_SOURCE = "HandCocoPoseTopDownSource"
 SHIFT = "TopDownRandomShiftBboxCenter"  # EasyCV's training reader shifts by itself; no configuration names it
-GROUND_TRUTH = ("joints_3d", "joints_3d_visible", "bbox", "area", "is_left", "annotation_id", "category_id")
+GROUND_TRUTH = (
+    "joints_3d", "joints_3d_visible", "bbox", "area", "is_left", "annotation_id", "category_id", "ignored",
+)  # fmt: skip
 
 
 @CUSTOM_DATASETS.register_module(names.TASK, module_name=names.DATASET, force=True)
@@ -27,7 +29,7 @@ class HandCocoWholeBodyDataset(HandDataset):
 
     Each item is what ``pipeline`` collects; its ``img_metas`` also hold ``ground_truth``, against which `EasyCVMetric`
     evaluates: ``joints_3d``, ``joints_3d_visible``, ``bbox`` and ``area`` in image pixels, ``is_left``,
-    ``annotation_id`` and ``category_id``, all of the image as annotated, before any flip.
+    ``annotation_id``, ``category_id`` and ``ignored``, all of the image as annotated, before any flip.
 
     Args:
         data_source: ``ann_file``, ``img_prefix``, ``data_cfg``, ``test_mode`` (no random shift of the crop) and
@@ -48,14 +50,19 @@ class HandCocoWholeBodyDataset(HandDataset):
         seed: int = 0,
         **_: Any,
     ) -> None:
-        source = _with_data_root(plain(data_source or {}), split_config)
+        if not isinstance(data_source or {}, Mapping):
+            raise ConfigError(f"data_source must be an object of names and values, got {data_source!r:.80}.")
+        source = _with_data_root(plain(dict(data_source or {})), split_config)
+        is_test = source.get("test_mode", False)
+        if not isinstance(is_test, bool):
+            raise ConfigError(f"data_source.test_mode must be true or false, got {is_test!r:.80}.")
         kind = source.get("type", DATA_SOURCE)
         if kind != DATA_SOURCE:
             raise ConfigError(f"data_source.type {kind!r} is not known; this package knows {DATA_SOURCE!r}.")
         if not pipeline:
             raise ConfigError("the dataset block has no 'pipeline', the list of its transforms.")
         chain = plain(list(pipeline))
-        if not source.get("test_mode", False) and all(step.get("type") != SHIFT for step in chain):
+        if not is_test and all(step.get("type") != SHIFT for step in chain):
             chain = [{"type": SHIFT}, *chain]
         super().__init__(
             ann_file=require(source, "ann_file"),
@@ -114,6 +121,8 @@ def open_dataset(source: str | Path, split: str, config: Mapping[str, Any], part
         MissingFileError: neither a folder nor a file nor such a name. Otherwise as `find_part` and
             `HandCocoWholeBodyDataset`.
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise DatasetError(f"a data set is a folder, an annotation file or namespace/name, got {source!r:.80}.")
     if not os.path.exists(source):  # noqa: PTH110  Path.exists raises on a name that is too long
         if not HUB_ID.fullmatch(str(source)):
             raise MissingFileError(

@@ -132,16 +132,32 @@ class EasyCVMetric(Predictions):
 
     @staticmethod
     def _average_precision(samples: list[dict[str, Any]], predictions: Array) -> dict[str, float]:
-        truths = [sample["ground_truth"] for sample in samples]
+        images, truths = [_image_key(sample) for sample in samples], [sample["ground_truth"] for sample in samples]
+        categories = [truth.get("category_id", HAND_CATEGORY) for truth in truths]
+        scores = np.array([_score(keypoints) for keypoints in predictions])
+        rows = [(*row, False, False) for row in zip(map(_marked, truths), map(_area, truths),
+                [truth["bbox"] for truth in truths], images, categories)]  # fmt: skip
+        ignored = {image: truth.get("ignored", ()) for image, truth in zip(images, truths)}
+        rows += [
+            (region.keypoints, region.area, region.box_xywh, image, region.category_id, True, region.is_crowd)
+            for image, regions in ignored.items()
+            for region in regions
+        ]
+        keypoints, areas, boxes, image_ids, category_ids, is_ignored, is_crowd = zip(*rows)
+        arrays = (np.stack(keypoints), np.array(areas), np.stack(boxes))
+        annotated = oks.Annotated(*arrays, image_ids, category_ids, np.array(is_ignored), np.array(is_crowd))
         return oks.average_precision(
-            predictions,
-            [_score(keypoints) for keypoints in predictions],
-            np.stack([truth["joints_3d"] for truth in truths]),
-            np.stack([truth["joints_3d_visible"][:, 0] > 0 for truth in truths]),
-            [truth.get("area", truth["bbox"][2] * truth["bbox"][3]) for truth in truths],
-            [_image_key(sample) for sample in samples],
-            [truth.get("category_id", HAND_CATEGORY) for truth in truths],
+            oks.Predicted(predictions.astype(np.float64), scores, images, categories), annotated
         )
+
+
+def _marked(truth: dict[str, Any]) -> Array:
+    """(21, 3): x, y in image pixels and 1 where the keypoint is annotated, else 0."""
+    return np.column_stack([truth["joints_3d"][:, :2], truth["joints_3d_visible"][:, 0] > 0])
+
+
+def _area(truth: dict[str, Any]) -> float:
+    return float(truth.get("area", truth["bbox"][2] * truth["bbox"][3]))
 
 
 def _image_key(sample: dict[str, Any]) -> tuple[bool, Any, str]:
