@@ -1,7 +1,7 @@
 """Images on their way through the line, and the queue of looks at their boxes."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sized
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,8 @@ from ..hands import Result
 from ..skeleton import NUM_KEYPOINTS
 from ..sources.encoded import is_data_url, is_file_object
 from ..sources.images import load_image
-from ..sources.names import source_name
-from ..sources.pixels import is_batch
+from ..sources.names import has_name, source_name
+from ..sources.pixels import from_array, from_tensor, is_batch, white_of_batch
 from .crop import to_rgb
 from .refine import mean_scores, poorly_localised
 
@@ -111,12 +111,14 @@ def read_groups(sources: Iterable[Any], boxes: Iterable[Any] | None, size: int) 
     Args:
         boxes: of each source, (N, 4) xyxy or None; None for none at all.
     Raises:
-        InputError: another number of boxes than of sources. What ``sources`` raises, after the images before it.
+        InputError: another number of boxes than of sources; an array of several images whose range is not clear. What
+            ``sources`` raises, after the images before it.
     """
+    white = white_of_batch(sources)
     group: list[QueuedImage | Result] = []
     pixels = 0
     pairs = _pairs(sources, boxes)
-    while True:
+    for number in itertools.count(1):
         try:
             source, given = next(pairs)
         except StopIteration:
@@ -125,7 +127,7 @@ def read_groups(sources: Iterable[Any], boxes: Iterable[Any] | None, size: int) 
             if group:
                 yield group
             raise
-        read = _read(source, given)
+        read = _read(source, given, white, _place(number, sources))
         group.append(read)
         pixels += read.size[0] * read.size[1] if isinstance(read, QueuedImage) else 0
         if len(group) == size or pixels >= MAX_WAITING_PIXELS:
@@ -140,7 +142,7 @@ def _pairs(sources: Iterable[Any], boxes: Iterable[Any] | None) -> Iterator[tupl
     if boxes is None:
         yield from ((source, None) for source in sources)
         return
-    for number, (source, given) in enumerate(zip_longest(sources, boxes, fillvalue=_MISSING)):
+    for number, (source, given) in enumerate(itertools.zip_longest(sources, boxes, fillvalue=_MISSING)):
         if source is _MISSING or given is _MISSING:
             more, fewer = ("boxes", "images") if source is _MISSING else ("images", "boxes")
             raise InputError(
@@ -149,11 +151,30 @@ def _pairs(sources: Iterable[Any], boxes: Iterable[Any] | None) -> Iterator[tupl
         yield source, given
 
 
-def _read(source: Any, given: Any) -> QueuedImage | Result:
-    image = source
+def _place(number: int, sources: Iterable[Any]) -> str:
+    """What errors call image ``number``, from 1, if it has no name; nothing for the only one."""
+    count = len(sources) if isinstance(sources, Sized) else None
+    return "" if count == 1 else f"image {number}{f' of {count}' if count else ''}: "
+
+
+def _read(source: Any, given: Any, white: int | None, place: str) -> QueuedImage | Result:
+    """One image; ``white`` is that of the batch that it is of."""
+    image, is_named = source, has_name(source)
     if isinstance(source, str) and is_data_url(source):
         source = source_name(source)  # no result holds and prints the megabytes
     try:
-        return QueuedImage(source, load_image(image), None if given is None else as_boxes(given))
+        if white is None:
+            pixels = load_image(image)
+        else:
+            pixels = from_tensor(image, white) if isinstance(image, torch.Tensor) else from_array(image, white)
     except (HandkpError, OSError) as error:
-        return Result(source, error=error)
+        return Result(source, error=error if is_named else _placed(error, place))
+    try:
+        return QueuedImage(source, pixels, None if given is None else as_boxes(given))
+    except HandkpError as error:
+        return Result(source, error=_placed(error, f"{source_name(source)}: " if is_named and place else place))
+
+
+def _placed(error: HandkpError | OSError, place: str) -> HandkpError | OSError:
+    """The error of the image that ``place`` names."""
+    return type(error)(f"{place}{error}") if place and isinstance(error, HandkpError) else error

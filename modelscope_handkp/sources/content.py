@@ -1,7 +1,14 @@
 """Which decoder takes a file, by its first bytes, and what to do with a file that none takes."""
 
+import re
+
 HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
 AVIF_BRANDS = {b"avif", b"avis"}
+_SIGNATURES = (  # of images, long enough that no strip of pixels has them by chance
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51", b"#?RADIANCE", b"#?RGBE", b"v/1\x01"),
+)
+_PNM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)")
 
 _EXPORT = "export it as JPEG or PNG"
 ADVICE = {  # for `file_kind`
@@ -38,6 +45,13 @@ def is_avif(head: bytes) -> bool:
 def is_read_whole(head: bytes) -> bool:
     """Whether decoders take a file that begins with ``head`` into memory as a whole: AVIF, HEIF and WebP."""
     return head[4:8] == b"ftyp" or head[:4] == b"RIFF"
+
+
+def is_encoded_image(head: bytes, size: int) -> bool:
+    """Whether ``size`` bytes that begin with ``head`` are the file of an image, rather than the pixels of one."""
+    is_bmp = head[:2] == b"BM" and int.from_bytes(head[2:6], "little") == size
+    is_webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return is_bmp or is_webp or bool(_brands(head)) or head.startswith(_SIGNATURES) or bool(_PNM.match(head))
 
 
 def _brands(head: bytes) -> set[bytes]:

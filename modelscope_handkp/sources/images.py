@@ -1,6 +1,7 @@
 """Images from anywhere -> (H, W, 3) uint8 BGR as a viewer shows them, bounded in size and time."""
 
 import io
+import math
 import os
 from pathlib import Path
 from typing import IO, Any
@@ -15,18 +16,20 @@ from PIL.Image import Transpose
 from ..arrays import Image
 from ..errors import HandkpError, InputError, MissingFileError, MissingPackageError
 from ..file_kind import BASE64, HEAD_BYTES, file_kind
-from .content import ADVICE, is_avif, is_heif, is_read_whole
+from .content import ADVICE, is_avif, is_encoded_image, is_heif, is_read_whole
 from .download import download, is_url
 from .encoded import MAX_ENCODED_BYTES, decode_data_url, is_data_url, is_file_object, read_file_object
-from .listing import images_in, left_out, name_some
+from .listing import folders_left_out, images_in, left_out, name_some
 from .names import source_name
-from .pixels import MAX_PIXELS, MAX_SIDE, check_size, from_array, from_tensor, sixteen_to_eight_bit
+from .pixels import MAX_PIXELS, MAX_SIDE, check_size, from_array, from_tensor
+from .values import WHITE_16, white_of_16_bits
+from .wide import ORIENTATION, with_lower_bits
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "load_image"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000")  # Pillow runs Ghostscript for some others
 SHOWN = 200  # characters of a path in an error
-ORIENTATION, SUBFILE_TYPE, SUB_IFDS, DNG_VERSION = 274, 254, 330, 50706  # tags of TIFF and EXIF
+SUBFILE_TYPE, SUB_IFDS, DNG_VERSION = 254, 330, 50706  # tags of TIFF
 UNROTATE = {  # EXIF orientation of an image whose sides are exchanged -> what turns it back
     5: Transpose.TRANSPOSE,
     6: Transpose.ROTATE_90,
@@ -47,11 +50,12 @@ def load_image(source: Any, size: tuple[int, int] | None = None) -> Image:
             - a tensor (3, H, W) RGB, (4, H, W) RGBA, (1, H, W) or (H, W), as torchvision has it, or with the channels
               last. On any device.
 
-            Of uint8 and other integers black is 0 and white 255; of uint16 white is 65535, and an array of it that
-            stays under 256 is refused. Of floats white is 1 if the maximum is at most 1.5, else 255. Floats may go
-            beyond black and white by half of the range, as interpolation or brightening leaves them, and are clipped.
-            Refused are floats that may be either (a maximum between 1.5 and 4, with fractions), those of which much is
-            below black (normalised images), NaN and infinity. bool is refused.
+            Black is 0. White is 255 for integers; 65535 for uint16; 1 for floats up to 1.5, else 255. Half a range
+            beyond, and the 0.5 % brightest values up to 16 times white, are clipped. Refused are: NaN, infinity, bool;
+            floats that fit both ranges, or of which much is below black (normalised images); uint16 that hardly
+            exceeds 4095. An array (N, ...) of images has one range, decided over all; each image of a list has its own,
+            so pass the frames of a float video as uint8 if one may be nearly black. In a file of 16 bits white is the
+            least of 255, 1023, 4095 and 65535 that its values hardly exceed.
         size: (width, height) in pixels that an annotation states. An image of this size before its EXIF rotation, and
             not after it, is read unrotated, since its stored pixels were annotated. None: any size.
     Returns:
@@ -82,8 +86,23 @@ def load_image(source: Any, size: tuple[int, int] | None = None) -> Image:
 
 
 def _is_encoded(source: NDArray[Any] | torch.Tensor) -> bool:
-    """Whether it is the content of a file, as cv2.imencode and torchvision.io.read_file give it."""
-    return source.ndim == 1 and source.dtype in (np.uint8, torch.uint8)
+    """Whether it is the content of a file, as cv2.imencode and torchvision.io.read_file give it.
+
+    OpenCV before 4.5.3 gives it as a column (N, 1), which may be a gray image as well: its first bytes tell.
+    """
+    if source.dtype not in (np.uint8, torch.uint8) or source.ndim == 0 or source.ndim > 3:
+        return False
+    count = math.prod(source.shape)
+    if source.ndim == 1 or max(source.shape) != count:
+        return source.ndim == 1
+    try:
+        return is_encoded_image(_bytes_of(source.reshape(-1)[:HEAD_BYTES]), count)
+    except (RuntimeError, TypeError):  # a tensor without storage
+        return False
+
+
+def _bytes_of(values: NDArray[Any] | torch.Tensor) -> bytes:
+    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values).tobytes()
 
 
 def _open(source: Any, name: str) -> IO[bytes]:
@@ -102,7 +121,7 @@ def _open(source: Any, name: str) -> IO[bytes]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, (np.ndarray, torch.Tensor)):
-        return io.BytesIO(np.asarray(source.cpu() if isinstance(source, torch.Tensor) else source).tobytes())
+        return io.BytesIO(_bytes_of(source))
     if is_file_object(source):
         return io.BytesIO(read_file_object(source, name))
     more = "several are a list, a tuple, a batch or the sources of stream()"
@@ -123,9 +142,9 @@ def _check_file(path: str) -> None:
                 f"{shown} is a folder with {len(images)} images, not an image: pass a list, such as "
                 f"list(modelscope_handkp.sources.listing.list_sources([{shown!r}]))."
             )
-        others = left_out(path)
-        but = f", but with {name_some(others)}" if others else ""
-        raise MissingFileError(f"{shown} is a folder without an image{but}.")
+        others = [name_some(left_out(path), "file"), name_some(folders_left_out(path), "folder of images")]
+        but = " and ".join(filter(None, others))
+        raise MissingFileError(f"{shown} is a folder without an image{but and f', but with {but}'}.")
     if not os.path.isfile(path):  # noqa: PTH113
         is_base64 = file_kind(path[:HEAD_BYTES].encode(errors="replace")) == BASE64
         hint = " Base64 is read as a data URL, data:image/jpeg;base64,..." if is_base64 else ""
@@ -139,7 +158,8 @@ def _decode(file: IO[bytes], name: str, size: tuple[int, int] | None) -> Image:
     file.seek(0)
     try:
         with _opened(file, head, name) as image:
-            return _from_pil(image, name, size)
+            check_size(image.width, image.height, name)
+            return _from_pil(with_lower_bits(image, file), name, size)
     except UnidentifiedImageError:
         what = file_kind(head, ADVICE) or f"not an image that can be read, as {', '.join(FORMATS)}, AVIF and HEIC are"
         raise InputError(f"{name} is {what}.") from None
@@ -182,9 +202,10 @@ def _from_pil(image: PIL.Image.Image, name: str, size: tuple[int, int] | None) -
             raise InputError(f"{name}: {error}") from None
     if image.mode.startswith("I"):  # 16 bit and wider, one channel
         values = _sixteen_bit(np.asarray(image), name)
+        white = white_of_16_bits(values)
         if isinstance(clear := image.info.get("transparency"), int):  # the value that a PNG leaves transparent
-            values = np.where(values == clear, np.iinfo(np.uint16).max, values)
-        return from_array(sixteen_to_eight_bit(values))
+            values = np.where(values == clear, white, values)
+        return from_array(values, white)
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         paper = PIL.Image.new("RGBA", image.size, "white")
         image = PIL.Image.alpha_composite(paper, image.convert("RGBA"))
@@ -215,7 +236,7 @@ def _orientation(image: PIL.Image.Image) -> Any:
 
 
 def _sixteen_bit(values: NDArray[Any], name: str) -> NDArray[Any]:
-    if values.size and (values.min() < 0 or values.max() > np.iinfo(np.uint16).max):
+    if values.size and (values.min() < 0 or values.max() > WHITE_16):
         raise InputError(f"{name} has values from {values.min()} to {values.max()}, beyond 16 bits.")
     return values.astype(np.uint16)
 

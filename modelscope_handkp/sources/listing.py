@@ -1,6 +1,7 @@
 """Files, folders, patterns and URLs -> the images that they stand for."""
 
 import glob
+import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +17,9 @@ IMAGE_SUFFIXES = (
     *(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
     *(".avif", ".avifs", ".heic", ".heif", ".heics", ".heifs", ".hif"),
 )
-OF_THE_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini"}  # which file managers leave in folders
+OF_THE_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"}  # which programs leave in folders
 SHOWN_NAMES = 10
+MAX_WALKED = 100  # folders that are looked into for an image
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +27,17 @@ logger = logging.getLogger(__name__)
 def list_sources(sources: Iterable[str]) -> Iterator[str]:
     """Files, folders (their images, sorted, not deeper), glob patterns and URLs -> files and URLs.
 
-    A warning names the files of a folder that are left out. Something that matches nothing is passed on as it is, so
-    that reading it names it.
+    A warning names the files of a folder that are left out, and its folders that hold images and are not among
+    ``sources``. Something that matches nothing is passed on as it is, so that reading it names it.
     """
+    sources = list(sources)
     for source in sources:
         if is_remote(source):
             yield source
         elif os.path.isdir(source):  # noqa: PTH112  Path.is_dir raises on a name that is too long
             images = images_in(source)
-            if images and (others := left_out(source)):
-                logger.warning("%s: left out, since no image has such a name: %s.", source, name_some(others))
+            if images:
+                _warn_of_left_out(source, {os.path.realpath(other) for other in sources if not is_remote(other)})
             yield from images or [source]
         else:
             yield from [source] if os.path.exists(source) else sorted(glob.glob(source)) or [source]  # noqa: PTH110
@@ -46,25 +49,52 @@ def is_remote(source: str) -> bool:
 
 
 def images_in(folder: str | Path) -> list[str]:
-    """The image files of a folder by their endings, sorted, not deeper."""
+    """The image files of a folder by their endings, sorted, not deeper; without hidden files, as a pattern has it."""
     return sorted(str(file) for file in _entries(folder) if _is_image(file))
 
 
 def left_out(folder: str | Path) -> list[str]:
     """The names of the files of a folder that are no images by their endings, sorted; without hidden files."""
-    others = (file for file in _entries(folder) if not _is_image(file) and file.is_file())
-    return sorted(file.name for file in others if not _is_of_the_system(file.name))
+    return sorted(file.name for file in _entries(folder) if not _is_image(file) and file.is_file())
 
 
-def name_some(names: Sequence[str]) -> str:
-    """The number of names and the first of them: ``3 files ('a.psd', 'b.psd', 'c.mp4')``."""
+def folders_left_out(folder: str | Path) -> list[str]:
+    """The names of the folders in a folder that hold images, if deeper, sorted; without hidden folders."""
+    return sorted(inner.name for inner in _entries(folder) if inner.is_dir() and _holds_images(inner))
+
+
+def name_some(names: Sequence[str], what: str) -> str:
+    """The number of names and the first of them: ``3 files ('a.psd', 'b.psd', 'c.mp4')``; "" for none.
+
+    Args:
+        what: they name: "file", "folder of images".
+    """
+    if not names:
+        return ""
+    first, *rest = what.split(" ")
+    kind = " ".join([first + "s" * (len(names) != 1), *rest])
     shown = ", ".join(map(repr, names[:SHOWN_NAMES])) + (", ..." if len(names) > SHOWN_NAMES else "")
-    return f"{len(names)} file{'s' * (len(names) != 1)} ({shown})"
+    return f"{len(names)} {kind} ({shown})"
+
+
+def _warn_of_left_out(folder: str, given: set[str]) -> None:
+    """Name the files of a folder that are no images, and its folders of images that are not ``given`` (real paths)."""
+    if others := left_out(folder):
+        logger.warning("%s: left out, since no image has such a name: %s.", folder, name_some(others, "file"))
+    inner = [name for name in folders_left_out(folder) if os.path.realpath(Path(folder, name)) not in given]
+    if inner:
+        some = name_some(inner, "folder of images")
+        logger.warning("%s: left out, since folders are not read deeper: %s.", folder, some)
+
+
+def _holds_images(folder: Path) -> bool:
+    walked = itertools.islice(os.walk(folder), MAX_WALKED)
+    return any(_is_image(Path(name)) and not _is_of_the_system(name) for _, _, names in walked for name in names)
 
 
 def _entries(folder: str | Path) -> list[Path]:
     try:
-        return list(Path(folder).iterdir())
+        return [entry for entry in Path(folder).iterdir() if not _is_of_the_system(entry.name)]
     except OSError:  # a folder that may not be looked into
         return []
 

@@ -25,6 +25,16 @@ def source_name(source: Any) -> str:
     return os.fsdecode(source) if isinstance(source, os.PathLike) else _description(source)
 
 
+def has_name(source: Any) -> bool:
+    """Whether errors that call it by its `source_name` tell it from others: it is a path, a URL or a file's object."""
+    if isinstance(source, str):
+        return not is_data_url(source)
+    if isinstance(source, PIL.Image.Image):
+        return bool(getattr(source, "filename", ""))
+    named = is_file_object(source) and isinstance(getattr(source, "name", None), str)
+    return isinstance(source, os.PathLike) or bool(named and source.name)
+
+
 def _description(source: Any) -> str:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"<{memoryview(source).nbytes} bytes>"

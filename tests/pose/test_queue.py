@@ -2,10 +2,13 @@
 
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.hands import Result
@@ -194,3 +197,52 @@ def test_numbers_that_agree_or_are_not_known_pass() -> None:
     for boxes in (None, [None, None], iter([None]), np.zeros((2, 1, 4))):
         check_sources([1, 2], boxes)
     check_sources(iter([1]), [None, None])
+
+
+# --- which image an error means, and the range of a batch
+
+
+def errors(sources: Any, boxes: Any = None) -> list[str | None]:
+    read = [entry for group in read_groups(sources, boxes, 2) for entry in group]
+    return [str(entry.error) if isinstance(entry, Result) else None for entry in read]
+
+
+def test_an_image_without_a_name_is_named_by_its_number() -> None:
+    bad = np.full((2, 2), np.nan)
+    for sources in ([image(), None, b"text"], (image(), bad, "data:image/png;base64,AAAA")):
+        good, second, third = errors(sources)
+        assert good is None
+        assert second is not None and second.startswith("image 2 of 3: ")
+        assert third is not None and third.startswith("image 3 of 3: ")
+    assert [str(error)[:9] for error in errors(iter([bad, bad]))] == ["image 1: ", "image 2: "]
+    assert str(errors([bad])[0]).startswith("an image array")
+    batch = np.full((3, 2, 2, 3), 0.5)
+    batch[1] = np.nan
+    first, second, third = errors(batch)
+    assert first is None and third is None and str(second).startswith("image 2 of 3: ")
+
+
+def test_an_image_with_a_name_is_named_by_it() -> None:
+    assert str(errors(["no.png", image()])[0]).startswith("no.png does not exist")
+
+
+def test_boxes_that_cannot_be_used_are_named_by_their_image(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "a.png"), image())
+    first, second = errors([tmp_path / "a.png", image()], [[1, 2], [1, 2]])
+    assert str(first).startswith(f"{tmp_path / 'a.png'}: ")
+    assert str(second).startswith("image 2 of 2: ")
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_a_nearly_black_image_of_a_batch_stays_black(as_tensor: bool) -> None:
+    frames = np.stack([np.linspace(0, 255, 300), np.linspace(0, 1.4, 300)]).reshape(2, 10, 10, 3).astype(np.float32)
+    batch = torch.from_numpy(frames).permute(0, 3, 1, 2) if as_tensor else frames
+    ((bright, dark),) = read_groups(batch, None, 8)
+    assert isinstance(bright, QueuedImage) and isinstance(dark, QueuedImage)
+    assert (bright.image.max(), dark.image.max()) == (255, 1)
+    assert dark.source.shape == batch.shape[1:] and dark.source.dtype == batch.dtype
+
+
+def test_a_batch_of_no_clear_range_is_refused_as_a_whole() -> None:
+    with pytest.raises(InputError, match="black in 16 bits"):
+        next(read_groups(np.full((2, 4, 4, 3), 4095, np.uint16), None, 8))

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 from modelscope_handkp.errors import InputError, MissingPackageError
 from modelscope_handkp.sources import images
@@ -106,7 +108,7 @@ def test_cut_off_and_flipped_bytes_are_named(form: str) -> None:
     content, rng = encoded(form, photo()), np.random.default_rng(0)
     with pytest.raises(InputError, match="bytes"):
         load_image(content[: len(content) // 2])
-    for _ in range(60):
+    for _ in range(30):
         broken = bytearray(content)
         for place in rng.integers(min(len(broken), 300), size=3):
             broken[place] = rng.integers(256)
@@ -204,6 +206,62 @@ def test_a_float_file_follows_the_rule_of_floats(tmp_path: Path, top: float) -> 
         load_image(tmp_path / "a.tif")
 
 
-def test_a_dark_file_of_16_bits_is_dark(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), np.array([[0, 100, 255, 25]], np.uint16))
-    assert load_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 0, 1, 0]
+@pytest.mark.parametrize(("white", "outlier"), [(255, 300), (1023, 60_000), (4095, 65_535), (65_535, 65_535)])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_file_of_16_bits_may_hold_fewer(tmp_path: Path, suffix: str, white: int, outlier: int) -> None:
+    colours = photo()[..., ::-1].astype(float) / photo().max()  # reaches white
+    values = np.rint(colours * white).astype(np.uint16)
+    values[5, 5] = outlier
+    expected = np.rint(colours * 255)
+    expected[5, 5] = 255
+    path = tmp_path / f"a.{suffix}"
+    for stored, shown in ((values, expected), (values[..., 0], expected[..., :1].repeat(3, 2))):
+        cv2.imwrite(str(path), stored)
+        for source in (path, path.read_bytes()):
+            assert np.abs(load_image(source) - shown).max() <= 1
+
+
+def test_transparency_and_rotation_hold_for_8_bits_in_16(tmp_path: Path) -> None:
+    gray = np.array([[0, 100, 200]], np.uint16)
+    PIL.Image.fromarray(gray).save(tmp_path / "hole.png", transparency=100)
+    assert load_image(tmp_path / "hole.png")[0, :, 0].tolist() == [0, 255, 200]
+    for opaque in (255, 65_535):
+        bgra = np.array([[[10, 20, 30, opaque], [50, 60, 70, 0]]], np.uint16)
+        cv2.imwrite(str(tmp_path / "a.png"), bgra)
+        assert load_image(tmp_path / "a.png").tolist() == [[[10, 20, 30], [255, 255, 255]]]
+    content = cv2.imencode(".png", bgra[..., :3])[1].tobytes()
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    chunk = len(exif).to_bytes(4, "big") + b"eXIf" + exif + zlib.crc32(b"eXIf" + exif).to_bytes(4, "big")
+    assert load_image(content[:33] + chunk + content[33:]).tolist() == [[[10, 20, 30]], [[50, 60, 70]]]
+
+
+def test_pil_images_of_wide_integers_may_hold_8_bits(tmp_path: Path) -> None:
+    gray = PIL.Image.fromarray(photo()[..., 0])
+    expected = photo()[..., :1].repeat(3, 2)
+    gray.convert("I").save(tmp_path / "a.tif")
+    for source in (gray.convert("I"), tmp_path / "a.tif"):
+        np.testing.assert_array_equal(load_image(source), expected)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tif", "jp2", "ppm"])
+def test_an_encoded_image_may_be_a_column_or_a_row_of_bytes(suffix: str) -> None:
+    content = cv2.imencode(f".{suffix}", photo())[1].reshape(-1)
+    expected = load_image(content)
+    for array in (content[:, None], content[None], content[:, None, None]):
+        np.testing.assert_array_equal(load_image(array), expected)
+        np.testing.assert_array_equal(load_image(torch.from_numpy(array)), expected)
+
+
+@pytest.mark.parametrize("form", ["HEIF", "AVIF", "GIF"])
+def test_what_opencv_may_not_write_is_known_in_a_column_too(form: str) -> None:
+    column = np.frombuffer(encoded(form, photo()), np.uint8)[:, None]
+    assert load_image(column).shape == photo().shape
+
+
+@pytest.mark.parametrize(
+    "strip", [b"", b"BM and more", b"P5 gray", b"P", b"\xff\xd8", b"RIFF1234WAVE", b"some text", b"{}", bytes(600)]
+)
+def test_a_strip_of_pixels_stays_one(strip: bytes) -> None:
+    pixels = np.frombuffer(strip + bytes(range(100, 140)), np.uint8)
+    assert load_image(pixels[:, None]).shape == (len(pixels), 1, 3)
+    assert load_image(pixels[None]).shape == (1, len(pixels), 3)

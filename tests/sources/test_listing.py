@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from modelscope_handkp.errors import MissingFileError
+from modelscope_handkp.sources.images import load_image
 from modelscope_handkp.sources.listing import list_sources
 
 
@@ -63,6 +65,27 @@ def test_files_that_are_left_out_are_counted_and_named(tmp_path: Path, caplog: p
     assert record.levelname == "WARNING"
     assert record.getMessage().startswith(f"{tmp_path}: ")
     assert "3 files ('IMG_1', 'b.psd', 'c.cr2')" in record.getMessage()
+
+
+def test_what_belongs_to_the_system_is_no_image(tmp_path: Path) -> None:
+    for name in ("x.jpg", "._x.jpg", ".hidden.png", "._y.HEIC"):
+        (tmp_path / name).touch()
+    assert list(list_sources([str(tmp_path)])) == [str(tmp_path / "x.jpg")]
+
+
+def test_folders_of_images_that_are_left_out_are_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.png", "b/c.png", "d/e/f.jpg", "g/notes.txt", "h/._x.jpg", ".i/j.png", "__MACOSX/k.png", "l/m.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "circle").symlink_to(tmp_path)
+    assert len(list(list_sources([str(tmp_path), str(tmp_path / "l")]))) == 2
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path}: left out") and "2 folders of images ('b', 'd')" in message
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(MissingFileError, match=r"without an image, but with 3 folders of images \('b', 'd', 'l'\)\."):
+        load_image(tmp_path)
 
 
 def test_many_files_that_are_left_out_make_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

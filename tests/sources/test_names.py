@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 import torch
 
-from modelscope_handkp.sources.names import source_name
+from modelscope_handkp.sources.names import has_name, source_name
 
 DATA_URL = "data:image/jpeg;base64," + "A" * 1_000_000
 
@@ -59,3 +59,12 @@ def test_long_values_are_short() -> None:
 
     for source in (list(range(100_000)), {"a": "b" * 100_000}, Broken()):
         assert len(source_name(source)) < 200
+
+
+def test_what_tells_a_source_from_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    PIL.Image.new("RGB", (2, 2)).save(path)
+    with path.open("rb") as file, PIL.Image.open(path) as opened:
+        assert all(map(has_name, ("a.png", path, "http://a/b.png", file, opened)))
+    for source in ("data:image/png;base64,AA", b"", io.BytesIO(), PIL.Image.new("L", (1, 1)), np.zeros((2, 2)), None):
+        assert not has_name(source)

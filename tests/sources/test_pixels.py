@@ -9,7 +9,7 @@ import torch
 
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.sources.images import load_image
-from modelscope_handkp.sources.pixels import is_batch
+from modelscope_handkp.sources.pixels import from_array, from_tensor, is_batch, white_of_batch
 
 
 def photo(height: int = 48, width: int = 64) -> np.ndarray:
@@ -32,6 +32,10 @@ def clipped(image: np.ndarray) -> np.ndarray:
 def assert_like(read: np.ndarray, expected: np.ndarray) -> None:
     assert read.dtype == np.uint8
     assert np.abs(read.astype(float) - expected).max() <= 1
+
+
+RGB = np.ascontiguousarray(photo()[..., ::-1])
+CHW = torch.from_numpy(RGB).permute(2, 0, 1)
 
 
 # --- floats: 0..1 or 0..255, a little beyond or not
@@ -160,7 +164,109 @@ def test_eight_bits_in_sixteen_are_not_read_as_black() -> None:
         load_image(photo().astype(np.uint16))
     np.testing.assert_array_equal(load_image(photo().astype(np.uint16) * 257), photo())
     assert load_image(np.zeros((2, 2), np.uint16)).max() == 0
-    assert load_image(np.array([[0, 256]], np.uint16)).max() == 1
+
+
+@pytest.mark.parametrize("white", [255, 256, 1023, 4095])
+@pytest.mark.parametrize("outliers", [0, 1, 40])
+def test_what_cameras_store_in_sixteen_bits_is_not_read_as_black(white: int, outliers: int) -> None:
+    image = np.rint(photo() / 255 * white).astype(np.uint16)
+    image.reshape(-1)[5000 : 5000 + outliers] = 65_535
+    for source in (image, image.astype(">u2"), np.dstack([image, np.full(image.shape[:2], 65_535, np.uint16)])):
+        with pytest.raises(
+            InputError, match=rf"{'nearly ' if outliers else ''}all at most.*black in 16 bits.*255 / white"
+        ):
+            load_image(source)
+
+
+def test_sixteen_bits_that_are_a_little_dark_are_read() -> None:
+    image = photo().astype(np.uint16) * 257
+    np.testing.assert_array_equal(load_image(image // 8), np.rint(image // 8 / 257))
+
+
+# --- a few outliers
+
+
+@pytest.mark.parametrize("hot", [1.6, 4.0, 15.9])
+@pytest.mark.parametrize("white", [1, 255])
+@pytest.mark.parametrize("pixels", [1, 10])
+def test_hot_pixels_are_clipped(white: int, hot: float, pixels: int) -> None:
+    image, expected = photo().astype(np.float32) / 255 * white, photo()
+    image[20, :pixels], expected[20, :pixels] = hot * white, 255
+    np.testing.assert_array_equal(load_image(image), expected)
+    np.testing.assert_array_equal(load_image(torch.from_numpy(image[..., ::-1].copy())), expected)
+    image[21, 20], expected[21, 20] = -hot * white, 0
+    np.testing.assert_array_equal(load_image(image), expected)
+
+
+def test_a_hot_pixel_beside_a_small_hand_on_black_is_clipped() -> None:
+    image, expected = np.zeros((200, 200), np.float32), np.zeros((200, 200), np.uint8)
+    image[:15, :15] = np.linspace(0, 1, 225).reshape(15, 15)
+    expected[:15, :15] = np.rint(image[:15, :15] * 255)
+    image[50, 50], expected[50, 50] = 4.5, 255
+    np.testing.assert_array_equal(load_image(image)[..., 0], expected)
+    np.testing.assert_array_equal(load_image(image * 200)[..., 0], np.rint(np.clip(image * 200, 0, 255)))
+
+
+def test_highlights_of_a_wide_dynamic_range_are_never_read_as_darkness() -> None:
+    image = photo().astype(np.float32) / 255
+    for rows in (1, 2, 4):
+        image[-rows:] = np.linspace(2, 12, 64)[:, None]
+        with pytest.raises(InputError, match=r"0\.\.1 or as 0\.\.255.*uint8"):
+            load_image(image)
+
+
+def test_a_bright_hand_before_a_black_background_with_noise_is_of_0_to_255() -> None:
+    image = np.random.default_rng(0).uniform(0, 1.4, (100, 100)).astype(np.float32)
+    image[:20, :20] = np.linspace(20, 250, 400).reshape(20, 20)
+    np.testing.assert_array_equal(load_image(image)[..., 0], np.rint(image))
+    image[:20, :20] = image[20:40, :20]
+    image[0, 0] = 250
+    with pytest.raises(InputError, match=r"0\.\.1 or as 0\.\.255.*uint8"):  # a hot pixel, or a dark image
+        load_image(image)
+
+
+def test_alpha_says_nothing_of_colours() -> None:
+    opaque = np.full(photo().shape[:2], 1, np.float32)
+    image = photo().astype(np.float32) / 255
+    image[20, 20] = 4.0
+    assert load_image(np.dstack([image, opaque])).mean() > 100
+    with pytest.raises(InputError, match="alpha"):
+        load_image(np.dstack([photo().astype(np.float32) / 255, opaque * 255]))
+    assert load_image(np.dstack([np.zeros_like(image), opaque * 255])).max() == 0
+    assert load_image(np.dstack([np.ones_like(image), opaque * 255])).max() == 1
+
+
+# --- batches: one range
+
+
+def test_images_of_a_batch_have_one_range() -> None:
+    batch = np.stack([photo().astype(np.float32), photo() * np.float32(1.4 / 255)])
+    assert white_of_batch(batch) == white_of_batch(torch.from_numpy(batch).permute(0, 3, 1, 2)) == 255
+    assert white_of_batch(batch / 255) == 1
+    np.testing.assert_array_equal(from_array(batch[1], 255), np.rint(batch[1]))
+    np.testing.assert_array_equal(
+        from_tensor(torch.from_numpy(batch[1]).permute(2, 0, 1), 255), np.rint(batch[1])[..., ::-1]
+    )
+    wide = np.stack([photo().astype(np.uint16) * 257, photo().astype(np.uint16)])
+    assert white_of_batch(wide) == 65_535
+    with pytest.raises(InputError, match="black in 16 bits"):
+        white_of_batch(wide[1:])
+
+
+def test_an_image_with_nan_says_nothing_of_the_others() -> None:
+    batch = np.stack([photo().astype(np.float32), photo() * np.float32(1e9)])
+    batch[1, 0, 0] = np.nan
+    assert white_of_batch(batch) == 255
+    with pytest.raises(InputError, match="NaN"):
+        from_array(batch[1], 255)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [[photo()], photo(), photo()[None], CHW[None], np.zeros((0, 4, 4, 3)), np.zeros((1, 2, 2, 3), bool), "a.png"],
+)
+def test_what_is_read_image_by_image_has_no_common_range(batch: Any) -> None:
+    assert white_of_batch(batch) is None
 
 
 def test_a_mask_says_what_to_pass() -> None:
@@ -171,10 +277,6 @@ def test_a_mask_says_what_to_pass() -> None:
 
 
 # --- channels
-
-
-RGB = np.ascontiguousarray(photo()[..., ::-1])
-CHW = torch.from_numpy(RGB).permute(2, 0, 1)
 
 
 @pytest.mark.parametrize(
