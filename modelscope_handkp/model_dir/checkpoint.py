@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import CheckpointError, MissingFileError, MissingPackageError
 from ..file_kind import HEAD_BYTES, TEXT, ZIP, file_kind
 from .foreign import CHECKPOINT_ENDINGS, describe
-from .mismatch import describe_mismatch, listed
+from .mismatch import describe_mismatch, is_hollow, listed, without_prefix
 from .safetensors_file import has_safetensors, is_safetensors, read_safetensors
 from .state_dict import find_state_dict
 from .torch_file import check_size, read_legacy, read_zip
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 MAX_CHECKPOINT_BYTES = 2 * 1024**3
 SAFETENSORS_WEIGHTS, TORCH_WEIGHTS = "model.safetensors", "pytorch_model.pt"  # of a model directory
 WEIGHT_FILES = (SAFETENSORS_WEIGHTS, TORCH_WEIGHTS, "pytorch_model.bin")
+SAME_TIME_SECONDS = 5.0  # within which a download writes the files of a model
 
 
 def find_weights(folder: str | Path) -> Path:
@@ -46,8 +47,24 @@ def find_weights(folder: str | Path) -> Path:
     return found[0]
 
 
+def warn_of_newer_weights(path: Path) -> None:
+    """Log that beside the weights that are read lies a file of weights that is newer, if one does.
+
+    Args:
+        path: what `find_weights` has found.
+    """
+    beside = [other for name in WEIGHT_FILES if (other := path.with_name(name)).is_file()]
+    newest = max(beside, key=_modified, default=path)
+    if _modified(newest) > _modified(path) + SAME_TIME_SECONDS:
+        logger.warning("%s is read, although %s beside it is newer; remove the one that is stale", path, newest.name)
+
+
+def _modified(path: Path) -> float:
+    return path.stat().st_mtime
+
+
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under EasyCV's names, on the CPU, half precision widened to float32.
+    """The tensors of a checkpoint under EasyCV's names, on the CPU, floating point of 16 and 64 bits as float32.
 
     Args:
         path: a file of ``torch.save`` or safetensors, whatever its name. `find_state_dict` says where the state dict
@@ -69,12 +86,15 @@ def state_dict_of(content: Any, source: str | Path) -> dict[str, Tensor]:
         keys = [f"{key!r:.40}" for key in dict.keys(content)] if isinstance(content, dict) else []
         holds = f"its keys are {listed(keys)}" if keys else f"it is a {type(content).__name__}"
         raise CheckpointError(f"{source} holds no state dict with tensors: {holds}.")
-    if 4 * sum(value.numel() for value in tensors.values()) > MAX_CHECKPOINT_BYTES:  # views can be larger than the file
+    plain = [value for value in tensors.values() if not is_hollow(value)]
+    if 4 * sum(value.numel() for value in plain) > MAX_CHECKPOINT_BYTES:  # views can be larger than the file
         raise CheckpointError(f"{source} is refused: its tensors take more than {MAX_CHECKPOINT_BYTES} bytes.")
-    try:
-        return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-    except RuntimeError as error:  # a type of a few bits
-        raise CheckpointError(f"{source} has tensors that cannot be widened to float32: {error}.") from None
+    return {name: _widened(value) for name, value in tensors.items()}
+
+
+def _widened(value: Tensor) -> Tensor:
+    # 8 bits and fewer stay: they are too coarse to compute with, and `load_weights` says so
+    return value.float() if value.is_floating_point() and value.element_size() > 1 else value
 
 
 def read_checkpoint(path: str | Path) -> Any:
@@ -125,10 +145,13 @@ def _read(file: IO[bytes]) -> Any:
 def load_weights(module: nn.Module, state: dict[str, Tensor], source: str | Path) -> None:
     """Put ``state`` into ``module``; tensors that the module does not have are logged and left out.
 
+    Where the module's names stand under one prefix (``net.``, ``_forward_module.`` ...), it is taken off.
+
     Raises:
         CheckpointError: missing or misshaped tensors, or some that are not finite, named; the module is left as it was.
     """
     expected = module.state_dict()
+    state = without_prefix(expected, state)
     problem = describe_mismatch(expected, state)
     if problem:
         raise CheckpointError(f"{source} does not fit the configured network: {problem}.")

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
+import torch
 from torch import Tensor
 
-from .state_dict import needed_names
+from .state_dict import easycv_names, needed_names
 
 MAX_LISTED = 5  # names in one error message
+MAX_PREFIXES = 8  # under which the network is looked for
 KEYPOINT_SETS = {
     16: "MPII's body", 17: "COCO's body", 26: "Halpe's body", 42: "two hands", 68: "a face", 98: "WFLW's face",
     106: "LaPa's face", 133: "COCO-WholeBody's whole body",
@@ -35,9 +38,44 @@ def describe_mismatch(expected: dict[str, Tensor], state: dict[str, Tensor]) -> 
         *_other_network(expected, state),
         *([f"it is a part of a network, without a {part}"] if (part := _missing_part(expected, missing)) else []),
         f"it {lists}",
-        *([hint] if (hint := _prefix(expected, needed, state)) else []),
+        *_prefix(expected, needed, state),
     ]
     return "; ".join(reasons)
+
+
+def without_prefix(expected: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``state`` without the one prefix under which it has the network, if it has it under one.
+
+    Of several those count under which everything fits (of ``student.`` and ``teacher.`` the one of the right size).
+    Names beside the prefix stay.
+    """
+    needed = needed_names(expected)
+    if needed <= state.keys():
+        return state
+    bare = {prefix: _under(prefix, state) for prefix in _prefixes(expected, state)}
+    named = [prefix for prefix, part in bare.items() if needed <= part.keys()]
+    fitting = [
+        prefix for prefix in named if not any(_unfit(name, expected[name], bare[prefix][name]) for name in needed)
+    ]
+    found = fitting or named
+    if len(found) != 1:
+        return state
+    return {name: value for name, value in state.items() if not name.startswith(found[0])} | bare[found[0]]
+
+
+def is_hollow(tensor: Tensor) -> bool:
+    """Whether a tensor takes no memory here: a sparse one, or one that was saved without its values."""
+    return tensor.layout != torch.strided or tensor.device.type == "meta"
+
+
+def _prefixes(expected: dict[str, Tensor], state: dict[str, Tensor]) -> list[str]:
+    first = next(iter(expected))
+    found = (key[: -len(first)] for key in state if key.endswith(f".{first}"))
+    return list(islice(found, MAX_PREFIXES))
+
+
+def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return easycv_names({name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)})
 
 
 def listed(names: list[str]) -> str:
@@ -49,7 +87,11 @@ def listed(names: list[str]) -> str:
 def _unfit(name: str, expected: Tensor, found: Tensor) -> str | None:
     if found.shape != expected.shape:
         return f"{name} {tuple(found.shape)} instead of {tuple(expected.shape)}"
-    if expected.is_floating_point() and not found.is_floating_point():
+    if found.layout != torch.strided:
+        return f"{name} as a sparse tensor"
+    if is_hollow(found):
+        return f"{name} without values, as a meta tensor"
+    if expected.is_floating_point() and (not found.is_floating_point() or found.element_size() == 1):
         return f"{name} as {str(found.dtype).removeprefix('torch.')}"  # such as quantised weights without their scales
     return None if bool(found.isfinite().all()) else f"{name} with NaN or infinity"
 
@@ -87,21 +129,22 @@ def _missing_part(expected: dict[str, Tensor], missing: list[str]) -> str | None
     return " and ".join(lacking) if lacking and complete else None
 
 
-def _prefix(expected: dict[str, Tensor], needed: set[str], state: dict[str, Tensor]) -> str | None:
-    """The prefix that all names have too much, or too few."""
+def _prefix(expected: dict[str, Tensor], needed: set[str], state: dict[str, Tensor]) -> Iterable[str]:
+    """The prefixes that the names have too much, or too few."""
 
     def fits(name: str, key: str) -> bool:
         return key in state and _unfit(name, expected[name], state[key]) is None
 
-    first = next(iter(expected))
-    for prefix in [key[: -len(first)] for key in state if key.endswith(f".{first}")]:
-        if all(fits(name, prefix + name) for name in needed):
-            return f"every key would fit without the prefix {prefix!r:.80}, so take it off"
+    prefixes = _prefixes(expected, state)
+    whole = [prefix for prefix in prefixes if all(fits(name, prefix + name) for name in needed)]
+    if whole:
+        yield f"every key would fit without one of the prefixes {listed(whole)}, so save the network of one of them"
+    elif prefixes:
+        yield f"some keys would be the network's without the prefix {prefixes[0]!r:.80}"
     for part in _parts(expected):
         inner = [name.removeprefix(f"{part}.") for name in needed if name.startswith(f"{part}.")]
         if inner and all(fits(f"{part}.{name}", name) for name in inner):
-            return f"it is the {part} alone under names without the prefix '{part}.'"
-    return None
+            yield f"it is the {part} alone under names without the prefix '{part}.'"
 
 
 def _parts(expected: dict[str, Tensor]) -> list[str]:

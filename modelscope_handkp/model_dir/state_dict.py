@@ -1,13 +1,19 @@
 """The state dict in what a checkpoint holds, under the names of EasyCV's network."""
 
+import re
 from collections import defaultdict
 from typing import Any
 
 from torch import Tensor
 
-# Keys of checkpoints are made of these words: "model", "model_state_dict", "net_weights" ...
-PLAIN_WORDS = frozenset({"state", "dict", "model", "net", "network", "weights", "params", "parameters", "module"})
+# Keys of checkpoints are made of these words: "model", "model_state_dict", "netWeights" ...
+PLAIN_WORDS = frozenset({
+    "state", "dict", "statedict", "model", "net", "network", "module", "weight", "weights", "param", "params",
+    "parameter", "parameters", "best",
+})  # fmt: skip
 AVERAGED_WORDS = frozenset({"ema", "swa", "averaged", "average", "avg", "shadow"})
+WORD_BREAK = re.compile(r"[_\- ]|(?<=[a-z0-9])(?=[A-Z])")
+MAX_KEY = 80  # characters of a key that is made of words
 MAX_DEPTH = 4  # of a state dict in dicts
 # Names that torch and what is built on it put before those of the network that they wrap
 WRAPPERS = frozenset({"module", "model", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
@@ -25,7 +31,7 @@ def find_state_dict(content: Any) -> dict[str, Tensor]:
 
     A state dict lies under a key such as ``state_dict``, ``model``, ``net``, ``weights``, ``params``, ``module`` or
     ``model_state_dict``, also in another such dict, or it is the checkpoint itself. ``state_dict`` goes before the
-    other keys, and those go by their order.
+    other keys, those go by their order, and ``best_state_dict``, which may be of an earlier epoch, goes last.
 
     Of averaged weights (``state_dict_ema``, ``model_ema``, ``ema`` ...) and plain ones the averaged are taken, as timm,
     torchvision and ultralytics do, unless they lack some of the plain ones' names (an average of the parameters alone
@@ -42,7 +48,7 @@ def _find(content: Any, depth: int, seen: set[int]) -> dict[str, Tensor]:
     seen.add(id(content))
     averaged: dict[str, Tensor] = {}
     plain: dict[str, Tensor] = {}
-    for key in sorted((key for key in dict.keys(content) if isinstance(key, str)), key=lambda key: key != "state_dict"):
+    for key in sorted((key for key in dict.keys(content) if isinstance(key, str)), key=_rank):
         kind = _kind(key)
         if kind == "averaged":
             averaged = averaged or _find(dict.get(content, key), depth - 1, seen)
@@ -62,9 +68,19 @@ def needed_names(state: dict[str, Tensor]) -> set[str]:
     return {name for name in state if not name.endswith("num_batches_tracked")}
 
 
+def _words(key: str) -> list[str]:
+    """Of ``model_state_dict``, ``modelStateDict`` or ``model-state-dict``."""
+    return [word.lower() for word in WORD_BREAK.split(key)] if len(key) <= MAX_KEY else []
+
+
+def _rank(key: str) -> int:
+    words = _words(key)
+    return 0 if words == ["state", "dict"] else 2 if "best" in words else 1
+
+
 def _kind(key: str) -> str | None:
-    words = set(key.lower().split("_", 8))
-    if not words <= PLAIN_WORDS | AVERAGED_WORDS:
+    words = set(_words(key))
+    if not words or not words <= PLAIN_WORDS | AVERAGED_WORDS:
         return None
     return "averaged" if words & AVERAGED_WORDS else "plain"
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..model_dir.checkpoint import find_weights, load_weights, read_state_dict
+from ..model_dir.checkpoint import find_weights, load_weights, read_state_dict, warn_of_newer_weights
 from ..model_dir.config import building
 from ..model_dir.settings import HeadSettings, NetworkSettings
 from .hrnet import HRNet
@@ -94,13 +94,14 @@ def build_topdown(settings: NetworkSettings) -> TopDown:
 def load_topdown(model_dir: str | Path, settings: NetworkSettings) -> TopDown:
     """The network with the weights of a model directory, in training mode as `build_topdown` gives it.
 
-    `find_weights` says which file they are in.
+    `find_weights` says which file they are in; a newer one beside it is logged.
 
     Raises:
         MissingFileError: no weights. ConfigError, CheckpointError: they do not make such a network.
         MissingPackageError: they are in a file of safetensors, which is not installed.
     """
     path = find_weights(model_dir)
+    warn_of_newer_weights(path)
     network = build_topdown(settings)
     load_weights(network, read_state_dict(path), path)
     return network

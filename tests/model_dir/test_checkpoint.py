@@ -10,7 +10,6 @@ import resource
 import struct
 import subprocess
 import tarfile
-import types
 import warnings
 import zipfile
 from collections import OrderedDict
@@ -47,16 +46,12 @@ def network() -> nn.Sequential:
 def test_easycvs_checkpoints_load(tmp_path: Path, kind: str) -> None:
     """With meta, optimizer state, numpy scalars and arrays, as mmcv writes them."""
     net = network()
-    optimizer = torch.optim.Adam(net.parameters(), lr=float(np.float64(5e-4)))
-    net(torch.ones(1, 3, 5, 5)).sum().backward()
-    optimizer.step()
-    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [170, 200])
     content = {
         "meta": {"epoch": 210, "lr": np.float64(5e-4), "hist": np.asfortranarray(np.arange(6).reshape(2, 3)),
                  "CLASSES": ("hand",), "when": np.str_("now"), "bytes": b"\xff\0", "kind": np.array(["a", "bc"])},
         "state_dict": net.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "lr_scheduler": scheduler.state_dict(),
+        "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 5e-4, "params": [0]}]},
+        "lr_scheduler": {"milestones": collections.Counter([170, 200]), "gamma": 0.1},
         "more": [torch.Size([1]), torch.float16, torch.device("cpu"), {1}, slice(2), 1j, collections.deque([1])],
     }  # fmt: skip
     path = save(content, tmp_path / "a.pth", kind)
@@ -67,11 +62,25 @@ def test_easycvs_checkpoints_load(tmp_path: Path, kind: str) -> None:
     assert {key: read["meta"][key] for key in ("epoch", "CLASSES", "bytes")} == {
         "epoch": 210, "CLASSES": ("hand",), "bytes": b"\xff\0"
     }  # fmt: skip
-    assert read["more"] == content["more"]
-    optimizer.load_state_dict(read["optimizer"])
-    scheduler.load_state_dict(read["lr_scheduler"])
+    assert all(read[key] == content[key] for key in ("more", "optimizer", "lr_scheduler"))
     state = read_state_dict(path)
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.slow  # what torch's optimizers import
+@pytest.mark.parametrize("kind", FORMATS)
+def test_optimizers_and_schedulers_go_on(tmp_path: Path, kind: str) -> None:
+    net = network()
+    optimizer = torch.optim.Adam(net.parameters(), lr=float(np.float64(5e-4)))
+    net(torch.ones(1, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [170, 200])
+    content = {"optimizer": optimizer.state_dict(), "lr_scheduler": scheduler.state_dict()}
+    read = read_checkpoint(save(content, tmp_path / "a.pth", kind))
+    optimizer.load_state_dict(read["optimizer"])
+    scheduler.load_state_dict(read["lr_scheduler"])
+    moments = [state["exp_avg"] for state in read["optimizer"]["state"].values()]
+    assert moments and all(map(torch.equal, moments, (state["exp_avg"] for state in optimizer.state.values())))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -162,7 +171,6 @@ def _touch(mark: str) -> dict[str, Any]:
         "type": Calls(type, "x", (), {}),
         "print": Calls(print, "x"),
         "module": nn.Linear(1, 1),
-        "namespace": Calls(types.SimpleNamespace),
         "rebuild_from_type": Calls(torch._tensor._rebuild_from_type_v2, os.system, str, (command,), {}),
         "parameter class": Calls(nn.Parameter, torch.ones(1)),
         "object array": Calls(np.array, [Calls(os.system, command)], object),
@@ -217,6 +225,10 @@ RAW = {  # pickles by hand: what no pickler writes
     "attribute of Size": b"ctorch\nSize\n(N}S'numel'\nNstb.",
     "no storage": b"ctorch._utils\n_rebuild_tensor_v2\n(NI0\n(I1\ntt(I1\nttR.",
     "unknown storage": b"(S'storage'\nctorch\nFloatStorage\nS'7'\nS'cpu'\nI4\ntQ.",
+    "type of another size": b"ctorch._utils\n_rebuild_tensor_v3\n((S'storage'\nctorch.storage\nUntypedStorage\nS'0'\n"
+    b"S'cpu'\nI16\ntQI0\n(I100\nt(I1\ntI00\nNctorch\nfloat32\ntR.",
+    "a range of exabytes": b"cbuiltins\nset\n(c__builtin__\nxrange\n(I1000000000000000000\ntRtR.",
+    "a byte array of exabytes": b"c__builtin__\nbytearray\n(I1000000000000000\ntR.",
     "path as storage": b"(S'storage'\nctorch\nFloatStorage\nS'../data.pkl'\nS'cpu'\nI4\ntQ.",
     "no end": b"}",
     "empty": b"",
@@ -224,6 +236,7 @@ RAW = {  # pickles by hand: what no pickler writes
     "a lie about a length": b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"x.",
     "a memo of gigabytes": b"\x80\x02}r" + struct.pack("<I", 300_000_000) + b".",
     "a memo of more": b"\x80\x02}r" + struct.pack("<I", 2**32 - 2) + b".",
+    "a lie about a byte array": b"\x80\x05\x96" + struct.pack("<Q", 6 * 2**30) + b"x.",
     "a frame of exabytes": b"\x80\x04\x95" + struct.pack("<Q", 2**62) + b"}.",
     "a long number": b"\x8b" + struct.pack("<i", -5) + b".",
     "recursive": b"}q\x00S'state_dict'\nh\x00s.",
@@ -267,6 +280,12 @@ def test_numpy_values_of_objects_are_refused(tmp_path: Path, code: Any) -> None:
     dtype = Calls(np.dtype, code, False, True, state=(3, "|", None, None, None, -1, -1, 0))
     scalar = Calls(np.core.multiarray.scalar if hasattr(np, "core") else np._core.multiarray.scalar, dtype, POINTERS)
     refused(write_archive(tmp_path / "a.pt", dumped({"a": tensor(4), "b": scalar})), "numpy|subarray|TypeError")
+
+
+def test_numpy_arrays_of_protocol_5(tmp_path: Path) -> None:
+    for array in (np.arange(6).reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3))):
+        torch.save({"a": array}, tmp_path / "a.pt", pickle_protocol=5)
+        np.testing.assert_array_equal(read_checkpoint(tmp_path / "a.pt")["a"], array)
 
 
 def test_numpy_arrays_cannot_lie_about_their_type(tmp_path: Path) -> None:

@@ -68,20 +68,63 @@ def test_unknown_names_alone_are_no_mistake() -> None:
     assert "has backbone.conv1.weight (36, 3, 7, 7) instead of (36, 3, 3, 3)" in message and "extra" not in message
 
 
-@pytest.mark.parametrize("prefix", ["net.", "pose_model.", "student.module."])
-def test_a_prefix_that_is_too_much(prefix: str) -> None:
-    state = {f"{prefix}{name}": value for name, value in state_of(network()).items()}
-    expected = f"every key would fit without the prefix '{prefix}', so take it off"
-    assert expected in refusal({"loss.sigma": torch.ones(1), **state})
-    del state[f"{prefix}backbone.bn1.num_batches_tracked"]
-    assert expected in refusal(state)
+SMALL = {"backbone.a.weight": [3, 2], "backbone.bn.num_batches_tracked": [], "keypoint_head.b": [4]}
+MMPOSE_1 = {"backbone.a.weight": [3, 2], **{f"keypoint_head.final_layer.{number}.bias": [4] for number in (0, 1, 3)}}
 
 
-def test_of_two_networks_the_one_that_fits_names_the_prefix() -> None:
-    state = state_of(network())
-    wide = {f"teacher.{name}": torch.ones(*value.shape, 2) for name, value in state.items()}
-    assert "prefix 'student.'" in refusal({**wide, **{f"student.{name}": value for name, value in state.items()}})
-    assert "prefix" not in refusal(wide)
+def prefixed(prefix: str, state: State) -> State:
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["net.", "network.", "_forward_module.", "model.", "pose_model.", "student.module.", "_forward_module.net."],
+)
+def test_a_prefix_is_taken_off_where_the_network_then_fits(prefix: str, caplog: pytest.LogCaptureFixture) -> None:
+    state = state_of(Part(SMALL))
+    del state["backbone.bn.num_batches_tracked"]
+    for beside in ({}, {"loss.sigma": torch.ones(1)}):
+        net = Part(SMALL)
+        load_weights(net, {**beside, **prefixed(prefix, state)}, "file.pt")
+        assert all(torch.equal(net.state_dict()[name], value) for name, value in state.items())
+    assert [record.getMessage() for record in caplog.records] == [
+        "file.pt has tensors that the network does not use: loss.sigma"
+    ]
+
+
+def test_a_prefix_of_mmpose_1s_names() -> None:
+    net = Part(MMPOSE_1)
+    names = ("backbone.a.weight", "head.conv_layers.0.bias", "head.conv_layers.1.bias", "head.final_layer.bias")
+    load_weights(net, dict(zip((f"net.{name}" for name in names), state_of(net).values())), "file.pt")
+    assert all(value.all() for value in net.state_dict().values())
+
+
+def test_what_does_not_fit_under_its_prefix_is_told_without_it() -> None:
+    state = {**state_of(Part(SMALL)), "keypoint_head.b": torch.ones(5)}
+    assert "it has keypoint_head.b (5,) instead of (4,)" in refusal(prefixed("net.", state), Part(SMALL))
+    del state["keypoint_head.b"]
+    message = refusal(prefixed("net.", state), Part(SMALL))
+    assert "some keys would be the network's without the prefix 'net.'" in message
+
+
+def test_of_two_networks_the_one_that_fits_is_loaded() -> None:
+    state = state_of(Part(SMALL))
+    wide = prefixed("teacher.", {name: torch.ones(*value.shape, 2) for name, value in state.items()})
+    net = Part(SMALL)
+    load_weights(net, {**wide, **prefixed("student.", state)}, "file.pt")
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in state.items())
+
+
+def test_of_two_networks_that_fit_none_is_guessed() -> None:
+    state = state_of(Part(SMALL))
+    message = refusal({**prefixed("student.", state), **prefixed("teacher.", state)}, Part(SMALL))
+    assert "every key would fit without one of the prefixes student., teacher., so save the network of one" in message
+
+
+def test_a_network_under_its_own_names_goes_before_one_under_a_prefix() -> None:
+    net, state = Part(SMALL), state_of(Part(SMALL))
+    load_weights(net, {**prefixed("ema.", {name: value + 1 for name, value in state.items()}), **state}, "file.pt")
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in state.items())
 
 
 def test_a_pretrained_backbone_has_no_head() -> None:

@@ -1,12 +1,17 @@
 """Where tools put the weights in a checkpoint, and under which names: all of them are found."""
 
 import argparse
+import datetime
+import decimal
+import fractions
 import io
 import json
 import pathlib
 import sys
 import types
-from collections import OrderedDict
+import uuid
+import zoneinfo
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,7 +53,9 @@ def value(folder: Path, content: Any) -> float:
     ["state_dict", "model", "model_state_dict", "model_state", "net", "network", "weights", "params", "module",
      "net_state_dict", "network_state_dict", "model_weights", "state_dict_ema", "ema_state_dict", "model_ema", "ema",
      "ema_model", "model_ema_state_dict", "model_state_dict_ema", "params_ema", "averaged_model", "swa_state_dict",
-     "parameters", "average_model", "avg_model", "shadow", "Model_State_Dict"],
+     "parameters", "average_model", "avg_model", "shadow", "Model_State_Dict",
+     "stateDict", "modelStateDict", "netWeights", "statedict", "model-state-dict", "state dict", "weight", "param",
+     "parameter", "best_state_dict", "best_model", "bestWeights", "emaStateDict", "best_ema_state_dict"],
 )  # fmt: skip
 def test_the_weights_under_any_usual_key(tmp_path: Path, key: str) -> None:
     assert value(tmp_path, {"epoch": 3, key: weights(7), "optimizer": {"state": {0: weights(1)}, "lr": 0.1}}) == 7
@@ -69,8 +76,11 @@ def test_the_weights_under_any_usual_key(tmp_path: Path, key: str) -> None:
         {"best_model": {"x": torch.ones(1)}, "state_dict": weights(7)},
         {"model": weights(3), "state_dict": weights(7)},
         {"net": weights(7), "model": {}},
+        {"best_state_dict": weights(3), "model": weights(7)},
+        {"model": weights(3), "stateDict": weights(7)},
+        {"best_state_dict": {"loss": 0.1}, "x" * 10**6: weights(3), "weight": weights(7)},
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_keys_beside_the_weights_do_not_matter(tmp_path: Path, content: Any) -> None:
     assert value(tmp_path, content) == 7
@@ -280,9 +290,86 @@ def test_options_and_paths_beside_the_weights(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "a.pth")["epoch"] == 3
 
 
+NEIGHBOURS: dict[str, Any] = {
+    "times": [datetime.datetime(2024, 1, 2, 3, tzinfo=datetime.timezone.utc), datetime.date(2024, 1, 2),
+              datetime.time(3), datetime.timedelta(4)],
+    "zone": zoneinfo.ZoneInfo("UTC"),
+    "ranges": [range(5), slice(1), bytearray(b"ab"), bytearray(), b"", b"ab"],
+    "namespace": types.SimpleNamespace(lr=0.1, inner=types.SimpleNamespace(a=[1])),
+    "default dicts": [defaultdict(kind, a=1) for kind in (float, int, str, bool, tuple, bytes, list, set, object)],
+    "types": [float, int, str, range, datetime.datetime],
+    "numbers": [decimal.Decimal("1.5"), fractions.Fraction(1, 3), uuid.UUID(int=5)],
+    "generators": [np.random.RandomState(0), np.random.default_rng(0), np.random.get_state()],
+    "torch's": [torch.__version__, torch.strided, torch.get_rng_state()],
+    "arrays": [np.arange(6).reshape(2, 3), np.asfortranarray(np.ones((2, 3))), np.array(["a"]), np.float64(1)],
+    "as a key": {datetime.date(2024, 1, 2): range(3), uuid.UUID(int=5): 1},
+    "in a set": {datetime.date(2024, 1, 2), range(3)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("kind", NEIGHBOURS)
+def test_plain_values_of_python_beside_the_weights(tmp_path: Path, kind: str, protocol: int) -> None:
+    content = {"made": NEIGHBOURS[kind], "model": weights(7), "epoch": 3}
+    torch.save(content, tmp_path / "b.pth", pickle_protocol=protocol)
+    assert set(read_state_dict(tmp_path / "b.pth")) == set(NAMES)
+    assert read_checkpoint(tmp_path / "b.pth")["epoch"] == 3
+
+
+def test_default_dicts_keep_what_is_in_them(tmp_path: Path) -> None:
+    torch.save({"a": defaultdict(float, b=1.5), "state_dict": defaultdict(int, weights(7))}, tmp_path / "a.pth")
+    assert read_checkpoint(tmp_path / "a.pth")["a"] == {"b": 1.5}
+    assert set(read_state_dict(tmp_path / "a.pth")) == set(NAMES)
+
+
+UNUSUAL = {
+    "sparse": (lambda: torch.eye(2).to_sparse(), "as a sparse tensor"),
+    "compressed sparse": (lambda: torch.eye(2).to_sparse_csr(), "as a sparse tensor"),
+    "without values": (lambda: torch.ones(2, 2, device="meta"), "without values"),
+    "float8": (lambda: torch.ones(2, 2).to(torch.float8_e4m3fn), "as float8_e4m3fn"),
+    "unsigned": (lambda: torch.ones(2, 2, dtype=torch.uint16), "as uint16"),
+    "quantised": (lambda: torch.quantize_per_tensor(torch.ones(2, 2), 0.5, 0, torch.qint8), "as int8"),
+    "quantised by channel": (
+        lambda: torch.quantize_per_channel(torch.ones(2, 2), torch.ones(2), torch.zeros(2), 0, torch.qint8), "as int8",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+@pytest.mark.filterwarnings("ignore:.*")  # torch's about its own sparse and quantised tensors
+def test_unusual_tensors_beside_the_weights_do_not_matter_and_as_weights_are_named(tmp_path: Path, kind: str) -> None:
+    make, named = UNUSUAL[kind]
+    try:
+        unusual = make()
+    except (AttributeError, TypeError):
+        pytest.skip("this torch has no such tensors")
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    load_weights(net, read(tmp_path, {"state_dict": {**net.state_dict(), "mask": unusual}, "more": unusual}), "a")
+    state = read(tmp_path, {"state_dict": {**net.state_dict(), "0.weight": unusual}})
+    with pytest.raises(CheckpointError, match=rf"has 0\.weight {named}"):
+        load_weights(net, state, "a")
+
+
+def test_types_of_a_later_torch(tmp_path: Path) -> None:
+    """As torch 2.1 and later write a tensor of a type that older ones lack."""
+    raw = (
+        b"}(S'state_dict'\n}S'a'\nctorch._utils\n_rebuild_tensor_v3\n((S'storage'\nctorch.storage\nUntypedStorage\n"
+        b"S'0'\nS'cpu'\nI16\ntQI0\n(I16\nt(I1\ntI00\nNctorch\nfloat8_e99m9\ntRsu."
+    )
+    state = read_state_dict(write_archive(tmp_path / "a.pt", raw))
+    assert state["a"].shape == (16,) and not state["a"].is_floating_point()
+
+
+def test_large_tensors_without_memory_are_no_large_checkpoint(tmp_path: Path) -> None:
+    net = nn.Linear(2, 2)
+    huge = {"a": torch.ones(2**20, 2**20, device="meta"), "b": torch.sparse_coo_tensor(size=(2**20, 2**20))}
+    load_weights(net, read(tmp_path, {**net.state_dict(), **huge}), "a")
+
+
 @pytest.mark.parametrize(
     "name",
     ["mmcv.utils.config ConfigDict", "mmengine.config.config ConfigDict", "addict.addict Dict", "easydict EasyDict",
+     "yacs.config CfgNode", "pytorch_lightning.utilities.parsing AttributeDict",
      "argparse Namespace", "pathlib WindowsPath", "pathlib PosixPath", "pathlib._local PosixPath",
      "pathlib._local PureWindowsPath", "pathlib Path"],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The keypoint network: EasyCV's outputs, the loss, configurations."""
 
 import copy
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +31,14 @@ def hosted() -> TopDown:
 
 
 @pytest.fixture(scope="module")
-def tiny_model(tiny_dir: Callable[..., Path]) -> dict[str, Any]:
-    return read_configuration(tiny_dir())["model"]
+def tiny_model_dir(tiny_dir: Callable[..., Path]) -> Path:
+    """Shared: not to be written to."""
+    return tiny_dir()
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tiny_model_dir: Path) -> dict[str, Any]:
+    return read_configuration(tiny_model_dir)["model"]
 
 
 def test_the_keys_are_easycvs(hosted: TopDown, golden: Any) -> None:
@@ -54,7 +61,7 @@ def mmpose_1(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {names[name].replace("keypoint_head.final_layer", "head.conv_layers"): state[name] for name in state}
 
 
-@pytest.mark.parametrize("file", ["pytorch_model.pt", "model.safetensors"])
+@pytest.mark.parametrize("file", ["pytorch_model.pt", pytest.param("model.safetensors", marks=pytest.mark.slow)])
 def test_hand_models_of_mmpose_1_give_the_same_heatmaps(
     hosted: TopDown, tmp_path: Path, golden: Any, file: str
 ) -> None:
@@ -82,6 +89,23 @@ def test_safetensors_go_before_the_torch_file(tiny_dir: Callable[..., Path], tmp
     assert all(torch.equal(both[name], value + 1) for name, value in state.items())
 
 
+@pytest.mark.parametrize(("seconds", "lines"), [(0, 0), (2, 0), (-60, 0), (8, 1), (10**6, 1)])
+@pytest.mark.parametrize("newer", ["pytorch_model.pt", "pytorch_model.bin"])
+def test_weights_that_are_newer_than_those_read_are_named(
+    tiny_model_dir: Path, tmp_path: Path, newer: str, seconds: int, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = NetworkSettings.parse(read_configuration(tiny_model_dir)["model"])
+    read = tmp_path / "model.safetensors"
+    save_file(build_topdown(settings).state_dict(), read)
+    (tmp_path / newer).touch()
+    for path, time in ((read, 10**9), (tmp_path / newer, 10**9 + seconds)):
+        os.utime(path, (time, time))
+    load_topdown(tmp_path, settings)
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == lines
+    assert all(f"{read} is read, although {newer} beside it is newer" in warning for warning in warnings)
+
+
 def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tiny_dir: Callable[..., Path]) -> None:
     folder = tiny_dir()
     settings = NetworkSettings.parse(read_configuration(folder)["model"])
@@ -90,10 +114,11 @@ def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tiny_dir: Callable[..
         load_topdown(folder, settings)
 
 
-def test_weights_of_another_network_are_named(hosted: TopDown, tiny_dir: Callable[..., Path]) -> None:
+def test_weights_of_another_network_are_named(tiny_dir: Callable[..., Path]) -> None:
     folder = tiny_dir()
     settings = NetworkSettings.parse(read_configuration(folder)["model"])
-    torch.save(hosted.state_dict(), folder / "pytorch_model.pt")
+    wide = {"backbone.stage2.0.branches.0.0.conv1.weight": torch.ones(18, 18, 3, 3)}
+    torch.save({**build_topdown(settings).state_dict(), **wide}, folder / "pytorch_model.pt")
     with pytest.raises(CheckpointError, match="of an HRNet of width 18, where 4 is configured"):
         load_topdown(folder, settings)
     backbone = build_topdown(settings).backbone.state_dict()
