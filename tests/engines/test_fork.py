@@ -51,6 +51,7 @@ def on_one_thread(work: Callable[[], Any]) -> Any:
     return work()
 
 
+@pytest.mark.slow  # a network on two threads, and two forks
 def test_an_estimator_of_the_parent_is_refused_where_it_would_hang(tiny_dir: Callable[..., Path]) -> None:
     estimator = HandEstimator.from_pretrained(tiny_dir(), device="cpu")
     assert len(estimator(IMAGE)) == 1

@@ -132,7 +132,19 @@ def nowhere() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("outage", ["refused", "no-such-host", "hang", "drip", "page", 500, 503, 429])
+@pytest.mark.parametrize(
+    "outage",
+    [
+        "refused",
+        "no-such-host",
+        pytest.param("hang", marks=pytest.mark.slow),
+        pytest.param("drip", marks=pytest.mark.slow),
+        "page",
+        500,
+        503,
+        429,
+    ],
+)
 def test_a_silent_hub_is_not_waited_for_where_there_is_a_copy(
     outage: Any, client: Client, serving: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:

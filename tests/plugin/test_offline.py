@@ -26,10 +26,16 @@ def nothing_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(offline, "REMEMBERED_SECONDS", 0.0)
 
 
+@pytest.fixture(scope="module")
+def folder(tiny_dir: Callable[..., Path]) -> Path:
+    """A model directory of ours, not to be written to."""
+    return tiny_dir()
+
+
 @pytest.fixture
-def asked(tiny_dir: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids about which a silent hub is asked, while `ID` is known from before."""
-    folder, seen = tiny_dir(), list[str]()
+    seen = list[str]()
 
     def silence(model_id: str, *_: Any) -> str:
         seen.append(model_id)
