@@ -64,17 +64,18 @@ def white_of(array: NDArray[Any]) -> int:
 
 def white_of_16_bits(values: NDArray[Any]) -> int:
     """The white of 8, 10, 12 or 16 bits: the least one that hardly a value of 0..65535 exceeds."""
-    if not values.any():
+    if not values.any() or _share_above(values, CAMERAS_WHITES[-1]) > FEW:
         return WHITE_16
-    return next((white for white in CAMERAS_WHITES if _share_above(values, white) <= FEW), WHITE_16)
+    return next(white for white in CAMERAS_WHITES if _share_above(values, white) <= FEW)
 
 
 def to_eight_bit(array: NDArray[Any], white: int) -> Image:
-    """0..``white`` -> 0..255, clipped."""
+    """0..``white`` -> 0..255, clipped; ``white`` is 255, of floats also 1, of uint16 any."""
     if array.dtype == np.uint8 and white == 255:
         return array
-    scaled: NDArray[Any] = array if white == 255 else array * 255 if white == 1 else array / (white / 255)
-    return np.asarray(np.rint(np.clip(scaled, 0, 255)), np.uint8)
+    if array.dtype.newbyteorder("=") == np.uint16:  # a table, since arithmetic on large images takes seconds
+        return to_eight_bit(np.arange(WHITE_16 + 1) / (white / 255), 255)[array]
+    return np.asarray(np.rint(np.clip(array if white == 255 else array * 255, 0, 255)), np.uint8)
 
 
 def _white_of_floats(colours: NDArray[Any], alpha: NDArray[Any] | None) -> int:
