@@ -74,7 +74,8 @@ def to_eight_bit(array: NDArray[Any], white: int) -> Image:
     if array.dtype == np.uint8 and white == 255:
         return array
     if array.dtype.newbyteorder("=") == np.uint16:  # a table, since arithmetic on large images takes seconds
-        return to_eight_bit(np.arange(WHITE_16 + 1) / (white / 255), 255)[array]
+        table = np.rint(np.clip(np.arange(WHITE_16 + 1) / (white / 255), 0, 255)).astype(np.uint8)
+        return np.asarray(table[array])
     return np.asarray(np.rint(np.clip(array if white == 255 else array * 255, 0, 255)), np.uint8)
 
 
