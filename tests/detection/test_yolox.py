@@ -1,5 +1,6 @@
 """YOLOX: images -> boxes of hands."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -210,14 +211,20 @@ BLOCK = {"type": "YOLOX", "config_file": "detection/config.py", "model_path": "d
          "score_threshold": 0.2}  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of `CONFIG`'s network, not to be written to."""
+    path = tmp_path_factory.mktemp("yolox") / "model.pth"
+    network = seeded(build_yolox(settings(**CONFIG)))
+    torch.save({"start_epoch": 300, "model": network.state_dict(), "optimizer": {}}, path)
+    return path
+
+
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
+def directory(checkpoint: Path, tmp_path: Path) -> Path:
     (tmp_path / "detection").mkdir()
     write_config(tmp_path)
-    network = seeded(build_yolox(settings(**CONFIG)))
-    torch.save(
-        {"start_epoch": 300, "model": network.state_dict(), "optimizer": {}}, tmp_path / "detection" / "model.pth"
-    )
+    shutil.copy(checkpoint, tmp_path / "detection" / "model.pth")
     return tmp_path
 
 

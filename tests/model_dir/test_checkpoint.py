@@ -348,6 +348,7 @@ def test_files_over_the_limit_are_not_read(tmp_path: Path, monkeypatch: pytest.M
     refused(write_legacy(tmp_path / "b.pt", dumped({"a": tensor(10**6, size=(1,))})), "4000000")
 
 
+@pytest.mark.slow  # what torch.jit imports; test_foreign.py has the names of such an archive
 def test_torchscript_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     with warnings.catch_warnings():

@@ -211,16 +211,23 @@ NEEDED = ["model", "model.backbone", "model.backbone.type", "model.backbone.extr
           "test_pipeline"]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_dir: Callable[..., Path]) -> Path:
+    """A model directory, not to be written to."""
+    return tiny_dir()
+
+
 @pytest.mark.parametrize("key", NEEDED)
-def test_a_configuration_without_a_needed_key_names_it(tiny_dir: Callable[..., Path], key: str) -> None:
+def test_a_configuration_without_a_needed_key_names_it(whole: Path, tmp_path: Path, key: str) -> None:
     from modelscope_handkp import HandEstimator
 
-    def remove(config: dict[str, Any]) -> None:
-        *parents, last = key.split(".")
-        node = config
-        for part in parents:
-            node = node[part]
-        del node[last]
-
+    config = json.loads((whole / "configuration.json").read_text())
+    *parents, last = key.split(".")
+    node = config
+    for part in parents:
+        node = node[part]
+    del node[last]
+    (tmp_path / "configuration.json").write_text(json.dumps(config))
+    (tmp_path / "pytorch_model.pt").symlink_to(whole / "pytorch_model.pt")
     with pytest.raises(ConfigError, match=re.escape(key).rpartition("extra\\.")[2]):
-        HandEstimator.from_pretrained(tiny_dir(edit=remove), device="cpu")
+        HandEstimator.from_pretrained(tmp_path, device="cpu")

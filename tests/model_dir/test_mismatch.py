@@ -34,9 +34,12 @@ class Part(nn.Module):
 
 @cache
 def network(file: str = "state_dict_shapes.json") -> Part:
-    """The names of EasyCV's network, which is cut to at most 36 channels."""
+    """The names of EasyCV's network without its later stages, which is cut to at most 36 channels."""
     shapes = json.loads((GOLDEN / file).read_text())
-    return Part({name: [min(size, 36) for size in shape] for name, shape in shapes.items()})
+    later = ("backbone.stage3.", "backbone.stage4.")
+    return Part({
+        name: [min(size, 36) for size in shape] for name, shape in shapes.items() if not name.startswith(later)
+    })  # fmt: skip
 
 
 def state_of(net: nn.Module) -> State:
