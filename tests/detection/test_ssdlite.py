@@ -179,6 +179,7 @@ def test_images_of_any_sizes_together_give_what_each_gives(everything: SSDLiteDe
         np.testing.assert_allclose(scores, alone[1], rtol=1e-4)
 
 
+@pytest.mark.slow  # four networks
 def test_both_configured_thresholds_hold_and_the_callers_has_the_last_word(
     directory: Path, detection: dict[str, Any], tmp_path: Path, golden: Any
 ) -> None:

@@ -61,6 +61,7 @@ def test_an_estimator_of_the_parent_is_refused_where_it_would_hang(tiny_dir: Cal
     assert len(estimator(IMAGE)) == 1  # the parent's own goes on
 
 
+@pytest.mark.slow  # as above
 def test_another_estimator_is_refused_likewise(tiny_dir: Callable[..., Path]) -> None:
     folder = tiny_dir()
     HandEstimator.from_pretrained(folder, device="cpu")

@@ -61,7 +61,8 @@ def mmpose_1(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {names[name].replace("keypoint_head.final_layer", "head.conv_layers"): state[name] for name in state}
 
 
-@pytest.mark.parametrize("file", ["pytorch_model.pt", pytest.param("model.safetensors", marks=pytest.mark.slow)])
+@pytest.mark.slow  # the names alone are in test_state_dict.py
+@pytest.mark.parametrize("file", ["pytorch_model.pt", "model.safetensors"])
 def test_hand_models_of_mmpose_1_give_the_same_heatmaps(
     hosted: TopDown, tmp_path: Path, golden: Any, file: str
 ) -> None:
