@@ -111,7 +111,7 @@ def main() -> None:
         count = arguments.iterations * arguments.batch_size
         data = arguments.data or write_dataset(folder / "data", train=count, val=1, hands=(1, 1))
         model_dir = arguments.model or untrained(folder / "model")
-        dataset = open_dataset(str(data), "train", read_configuration(model_dir)["dataset"]["train"])
+        dataset = open_dataset(str(data), "train", read_configuration(model_dir)["dataset"]["train"], "train")
         options = {
             "train.max_epochs": 1,
             "train.train_iters_per_epoch": arguments.iterations,

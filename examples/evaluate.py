@@ -12,9 +12,7 @@ from modelscope.trainers import build_trainer
 from modelscope.utils.constant import DownloadMode
 
 import modelscope_handkp  # noqa: F401  registers the trainer
-from modelscope_handkp.model_dir.config import read_configuration
-from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR, find_model_dir
-from modelscope_handkp.plugin.training.dataset import open_dataset
+from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
 from modelscope_handkp.synthetic import write_dataset
 
 HOSTED_MODEL = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
@@ -33,8 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments.offline:
             model = arguments.model or str(EMBEDDED_MODEL_DIR)
-            config = read_configuration(find_model_dir(model))["dataset"]["val"]
-            eval_dataset = open_dataset(str(write_dataset(folder, train=1, val=16, seed=1)), "val", config)
+            eval_dataset = write_dataset(folder, train=1, val=16, seed=1)
         else:
             model = arguments.model or HOSTED_MODEL
             mode = DownloadMode.REUSE_DATASET_IF_EXISTS

@@ -16,9 +16,7 @@ from modelscope.trainers import build_trainer
 from modelscope.utils.constant import DownloadMode
 
 import modelscope_handkp  # noqa: F401  registers the trainer
-from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
-from modelscope_handkp.plugin.training.dataset import open_dataset
 from modelscope_handkp.synthetic import write_dataset
 
 HOSTED_MODEL = "damo/cv_hrnetw18_hand-pose-keypoints_coco-wholebody"
@@ -35,10 +33,7 @@ def main() -> None:
 
     if arguments.offline:
         model, epochs = str(EMBEDDED_MODEL_DIR), 2
-        folder = str(write_dataset(Path(arguments.work_dir) / "rendered", train=32, val=8))
-        configs = read_configuration(EMBEDDED_MODEL_DIR)["dataset"]
-        train_dataset = open_dataset(folder, "train", configs["train"])
-        eval_dataset = open_dataset(folder, "val", configs["val"])
+        train_dataset = eval_dataset = write_dataset(Path(arguments.work_dir) / "rendered", train=32, val=8)
     else:
         model, epochs = HOSTED_MODEL, 210
         mode = DownloadMode.REUSE_DATASET_IF_EXISTS

@@ -17,7 +17,8 @@ def add_command(commands: Any) -> None:
     add_options(
         evaluate,
         "validation",
-        "folder with annotations/, COCO annotation file of hands, or hub data set namespace/name",
+        "folder with an annotation file (val in its name), COCO annotation file of hands, or hub data set "
+        "namespace/name",
     )
     evaluate.add_argument("--checkpoint", help="weights to evaluate instead of the model's own")
     evaluate.add_argument("--predictions", type=Path, help="file to write the predictions to, as COCO results")

@@ -14,10 +14,18 @@ def add_command(commands: Any) -> None:
     """Add ``train`` to argparse's subparsers."""
     train = commands.add_parser("train", help="fine-tune a model on annotated hands")
     add_options(
-        train, "train", "folder with annotations/, COCO annotation file of hands, or hub data set namespace/name"
+        train,
+        "train",
+        "folder with annotation files (train and val in their names), COCO annotation file of hands, or hub data set "
+        "namespace/name",
     )
-    train.add_argument("--val", help="the same to evaluate on (default: DATA, if it is a folder with a val part)")
-    train.add_argument("--val-images", help="folder of its images (default: as for --images)")
+    train.add_argument(
+        "--val",
+        help="what to evaluate on after each epoch, as --data (default: DATA, if it is a folder with a val part)",
+    )
+    train.add_argument(
+        "--val-images", help="folder of the images of --val (default: --images, else found near the annotations)"
+    )
     train.add_argument(
         "--val-split", default="validation", help="split of a hub data set to evaluate on (default: %(default)s)"
     )
@@ -37,7 +45,11 @@ def _train(arguments: argparse.Namespace) -> int:
     train = open_data(arguments.data, arguments.images, arguments.split, config, "train", skip)
     val_source = arguments.val or arguments.data
     has_val = arguments.val is not None or has_annotations(val_source, config, "val")
-    val = open_data(val_source, arguments.val_images, arguments.val_split, config, "val", skip) if has_val else None
+    val = (
+        open_data(val_source, arguments.val_images or arguments.images, arguments.val_split, config, "val", skip)
+        if has_val
+        else None
+    )
     options = loader_options(arguments)
     for key, value in (("train.max_epochs", arguments.epochs), ("train.optimizer.lr", arguments.lr)):
         if value is not None:

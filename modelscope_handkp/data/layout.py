@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ DATA_ROOT = "${data_root}"  # in a configuration: the folder of the data set
 ANNOTATIONS = "annotations"
 PART_WORDS = {"train": {"train", "training"}, "val": {"val", "valid", "validation"}}
 MAX_LISTED = 5  # files in an error
+LOOKED_FOR = 20  # images, of which some may be missing
 
 
 def find_part(source: str | Path, part: str, configured: Mapping[str, Any]) -> tuple[str, str]:
@@ -27,7 +29,7 @@ def find_part(source: str | Path, part: str, configured: Mapping[str, Any]) -> t
         with the word ``part`` in its name (or "training", "valid", "validation") in ``annotations/`` or in the folder
         itself, or the only one in a folder of that name.
         ``img_prefix``: the configured one if it exists or has no ``${data_root}``; else the nearest folder to the
-        annotation file that has its first image: its own, ``images/``, ``part/``, ``images/part/``,
+        annotation file that has one of its first images: its own, ``images/``, ``part/``, ``images/part/``,
         ``images/default/``, and those one up.
     Raises:
         MissingFileError: no such file or images; the message lists where they were looked for.
@@ -88,22 +90,24 @@ def _annotation_file(root: Path, part: str, configured: Path) -> Path:
 
 
 def _image_folder(ann_file: Path, part: str) -> str:
-    name = next(
-        (str(entry.get("file_name")).replace("\\", "/") for entry in _images(ann_file) if isinstance(entry, dict)), None
-    )
+    names = _first_names(ann_file)
+    own = Path(os.path.abspath(ann_file)).parent  # noqa: PTH100  a relative path has no folder above, and links stay
     near = [
         folder / inner
-        for folder in (ann_file.parent, ann_file.parent.parent)
+        for folder in (own, own.parent)
         for inner in ("", "images", part, f"{part}2017", f"images/{part}", "images/default")
     ]
     for folder in near:
-        if name is None or os.path.isfile(folder / name):  # noqa: PTH113  Path.is_file raises on a name that is too long
+        # Path.is_file raises on a name that is too long
+        if not names or any(os.path.isfile(folder / name) for name in names):  # noqa: PTH113
             return str(folder)
     places = ", ".join(str(folder) for folder in near)
     raise MissingFileError(
-        f"the images of {ann_file}, such as {name!r:.80}, are in none of {places}: name their folder."
+        f"of the first {len(names)} images of {ann_file}, such as {names[0]!r:.80}, none is in {places}: name their "
+        "folder (--images, --val-images; data_source.img_prefix in Python)."
     )
 
 
-def _images(ann_file: Path) -> Iterator[Any]:
-    return (entry for _, entry in iterate_arrays(ann_file, ("images",)))
+def _first_names(ann_file: Path) -> list[str]:
+    entries = (entry for _, entry in iterate_arrays(ann_file, ("images",)) if isinstance(entry, dict))
+    return [str(entry.get("file_name")).replace("\\", "/") for entry in islice(entries, LOOKED_FOR)]

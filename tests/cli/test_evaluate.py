@@ -48,6 +48,7 @@ def test_numbers_and_predictions(given: tuple[object, ...], tmp_path: Path, caps
     assert [entry["is_left"] for entry in entries] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_average_precision_is_pycocotools_on_the_same_files(tmp_path: Path) -> None:
     coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
     folder = hands_dataset(tmp_path / "data", train=0, val=8, seed=3)

@@ -224,6 +224,7 @@ def test_what_cannot_begin_says_why(
     assert not Path("hands").exists()
 
 
+@pytest.mark.slow
 def test_thresholds_are_the_estimators(folder: Path) -> None:
     hands = HandEstimator.from_pretrained(device="cpu")
     image = render_image(7_300_001, hands=2, level="easy")[0]

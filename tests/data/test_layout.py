@@ -58,8 +58,20 @@ def test_a_file_by_its_name_and_images_that_are_named(tmp_path: Path) -> None:
     file = write(tmp_path / "a" / "instances_default.json", tmp_path / "far" / "away")
     named = {**CONFIGURED, "img_prefix": str(tmp_path / "far" / "away")}
     assert find_part(file, "train", named) == (str(file), str(tmp_path / "far" / "away"))
-    with pytest.raises(MissingFileError, match=r"images of .*instances_default.json, such as 'a.jpg', are in none of"):
+    with pytest.raises(
+        MissingFileError, match=r"first 1 images of .*instances_default.json, such as 'a.jpg', none is in"
+    ):
         find_part(file, "train", CONFIGURED)
+
+
+def test_a_relative_path_and_images_of_which_the_first_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "annotations" / "val.json", tmp_path / "images")
+    entries = [{"id": number, "file_name": name} for number, name in enumerate(("gone.jpg", "a.jpg"))]
+    file.write_text(json.dumps({"images": entries, "annotations": []}))
+    monkeypatch.chdir(file.parent)
+    assert find_part("val.json", "val", CONFIGURED) == ("val.json", str(tmp_path / "images"))
 
 
 def test_what_is_missing_is_listed(tmp_path: Path) -> None:
