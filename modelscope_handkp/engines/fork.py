@@ -25,7 +25,7 @@ def check_fork() -> None:
     if _threads_used_by not in (None, os.getpid()):
         raise InputError(
             "this process was forked after its parent had built or used an estimator, and torch would wait for the "
-            "parent's threads: call torch.set_num_threads(1) here first, start processes by 'spawn', or build the estimator "
-            "after the fork only."
+            "parent's threads: call torch.set_num_threads(1) here first, start processes by 'spawn', or build the "
+            "estimator after the fork only."
         )
     _threads_used_by = os.getpid()
