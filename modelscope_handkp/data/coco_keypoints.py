@@ -8,10 +8,10 @@ import logging
 import math
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
+from ..skeleton import NUM_KEYPOINTS
 from . import fields
 from .entries import (
     CROWD,
@@ -24,19 +24,13 @@ from .entries import (
     AnnotatedHand,
     IgnoredHand,
 )
+from .keypoint_order import OUR_ORDER, are_known, keypoint_order
 
 logger = logging.getLogger(__name__)
 
-OUR_ORDER = tuple(range(NUM_KEYPOINTS))
 NO_MARK = array("d", [0.0] * (3 * NUM_KEYPOINTS))
 SIDE_WORDS = {LEFT: re.compile("(?<![a-z])left|左"), RIGHT: re.compile("(?<![a-z])right|右")}  # not "bright"
-SHOWN_NAMES = 200  # characters
 ASSUMED = "taken to be wrist, thumb, forefinger, middle, ring and little finger, each from the palm to the tip"
-_FINGER_WORDS = (("thumb",), ("forefinger", "fore", "index"), ("middle",), ("ring",), ("pinky", "little"))
-# the four joints of a finger as files name them beside numbers
-_JOINT_WORDS = ("mcp", "pip", "dip", "tip")
-_THUMB_WORDS = ("cmc", "mcp", "ip", "tip")
-_NAME = re.compile(r"([a-z]+?)(?:finger)?(\d|cmc|mcp|pip|ip|dip|tip)")
 
 
 class HandCategory(NamedTuple):
@@ -109,64 +103,6 @@ def read_category(entry: Mapping[str, Any]) -> HandCategory:
     order = OUR_ORDER
     if len(names) == NUM_KEYPOINTS:  # a category of a body has others
         order = keypoint_order(names)
-        if order == OUR_ORDER and not any(_places(names)):
+        if not are_known(names):
             logger.warning("category %r names its keypoints %s: %s.", name, ", ".join(map(str, names)), ASSUMED)
     return HandCategory(name, sides[0] if len(sides) == 1 else UNKNOWN_SIDE, order)
-
-
-def keypoint_order(names: Sequence[Any]) -> tuple[int, ...]:
-    """Where each of our 21 keypoints lies among 21 ``names``; our own order where none is known.
-
-    Known are names such as ``wrist``, ``forefinger2``, ``left_index2``, ``INDEX_FINGER_PIP``, ``r_thumb4`` and
-    ``little-tip``, and the numbers from 0 or 1.
-
-    Raises:
-        ValueError: some are known, and they are not in our order.
-    """
-    places = _numbered(names) or _places(names)
-    if sorted(place for place in places if place is not None) == list(OUR_ORDER):
-        return tuple(places.index(place) for place in OUR_ORDER)
-    if any(place not in (None, position) for position, place in enumerate(places)):
-        shown = ", ".join(map(str, names))[:SHOWN_NAMES]
-        raise ValueError(
-            f"the order of its keypoints, {shown}, is not understood: name them {', '.join(KEYPOINT_NAMES)}"
-        )
-    return OUR_ORDER
-
-
-def _numbered(names: Sequence[Any]) -> list[int | None] | None:
-    """The places that numbers from 0 or 1 mean; None where the names are no such numbers."""
-    if not all(str(name).isdecimal() and len(str(name)) < SHOWN_NAMES for name in names):
-        return None
-    numbers = [int(str(name)) for name in names]
-    first = min(numbers)
-    return [number - first for number in numbers] if first in (0, 1) else None
-
-
-def _places(names: Sequence[Any]) -> list[int | None]:
-    """Which of our keypoints each name means; None for one that is not known."""
-    parsed = [_parsed(name) for name in names]
-    joints = {joint for finger, joint in filter(None, parsed) if finger == 0}
-    words = dict(enumerate(_JOINT_WORDS))
-    thumb_words = _THUMB_WORDS if joints & {"cmc", "ip"} else _JOINT_WORDS
-    first = 0 if any(joint == "0" for _, joint in filter(None, parsed)) else 1
-    places: list[int | None] = []
-    for name in parsed:
-        if name is None or name[0] < 0:
-            places.append(None if name is None else 0)
-            continue
-        finger, joint = name
-        known = thumb_words if finger == 0 else _JOINT_WORDS
-        number = int(joint) - first if joint.isdigit() else known.index(joint) if joint in known else -1
-        places.append(1 + finger * len(words) + number if 0 <= number < len(words) else None)
-    return places
-
-
-def _parsed(name: Any) -> tuple[int, str] | None:
-    """A name -> finger (-1 for the wrist) and joint."""
-    words = re.sub(r"^[lr]_|left|right|hand|[^a-z0-9]", "", str(name).lower())
-    if words in ("wrist", "root"):
-        return -1, ""
-    match = _NAME.fullmatch(words)
-    fingers = [finger for finger, known in enumerate(_FINGER_WORDS) if match and match[1] in known]
-    return (fingers[0], match[2]) if match and fingers else None

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from modelscope_handkp.data.annotations import HandAnnotations, read_annotations
-from modelscope_handkp.data.coco_keypoints import keypoint_order
 from modelscope_handkp.errors import DatasetError
-from modelscope_handkp.skeleton import FINGERS, KEYPOINT_NAMES
+from modelscope_handkp.skeleton import KEYPOINT_NAMES
 
 POINTS = [float(number) for number in range(63)]
 MEDIAPIPE = ["WRIST", *(f"THUMB_{joint}" for joint in ("CMC", "MCP", "IP", "TIP")),
@@ -83,23 +82,6 @@ def test_keypoint_names_that_are_not_known_are_told(tmp_path: Path, caplog: pyte
     caplog.clear()
     read(tmp_path, hand(), categories=[{"id": 1, "name": "person", "keypoints": ["nose"]}])
     assert not caplog.text
-
-
-def test_orders_that_are_known() -> None:
-    assert keypoint_order(KEYPOINT_NAMES) == keypoint_order(MEDIAPIPE) == tuple(range(21))
-    tips_first = [f"{finger}_{joint}" for finger in ("thumb", "index", "middle", "ring", "little") for joint in "4321"]
-    assert keypoint_order([*tips_first, "hand_root"]) == (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12,
-                                                          19, 18, 17, 16)  # fmt: skip
-    first_three = (0, 4, 3)
-    for names in (
-        ["r_wrist", *(f"r_{finger}{joint}" for finger in FINGERS for joint in "4321")],
-        ["Wrist", *(f"{finger}-{joint}" for finger in FINGERS for joint in ("TIP", "DIP", "PIP", "MCP"))],
-        ["wrist", *(f"{finger}_{joint}" for finger in FINGERS for joint in "3210")],
-    ):
-        assert keypoint_order(names)[:3] == first_three and keypoint_order(names)[-1] == 17
-    assert keypoint_order(sorted(map(str, range(21))))[:4] == (0, 1, 12, 14)
-    assert keypoint_order([str(number) for number in range(1, 22)]) == tuple(range(21))
-    assert keypoint_order([*KEYPOINT_NAMES[:20], "pinky_finger5"]) == tuple(range(21))
 
 
 def test_an_order_that_is_understood_in_part_is_refused(tmp_path: Path) -> None:
