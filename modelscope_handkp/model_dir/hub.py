@@ -42,6 +42,8 @@ def find_model_dir(name: str | Path | None = None) -> Path:
         return EMBEDDED_MODEL_DIR
     if os.path.isdir(name):  # noqa: PTH112  Path.is_dir raises on a name that is too long
         return Path(name)
+    if os.path.isfile(name):  # noqa: PTH113
+        raise MissingFileError(f"{name} is a file, not a model directory: pass its folder.")
     if not HUB_ID.fullmatch(str(name)):
         raise MissingFileError(f"{name} is neither a model directory nor a hub id of the form owner/name.")
     try:
@@ -87,11 +89,13 @@ def is_whole(folder: Path) -> bool:
     return all((folder / name).is_file() for name in needed) and not any(folder.rglob("*.incomplete"))
 
 
-def hub_silence(model_id: str, seconds: float = ANSWER_SECONDS) -> str | None:
-    """Why the hub gives no answer about a model within ``seconds``; None where it gives one, be it a refusal.
+def hub_silence(model_id: str, seconds: float | None = None) -> str | None:
+    """Why the hub gives no answer about a model within ``seconds`` (None: `ANSWER_SECONDS`); None where it gives one, be
+    it a refusal.
 
     No answer are a connection that fails, an error of the server, and what is no JSON, as a network's login page.
     """
+    seconds = ANSWER_SECONDS if seconds is None else seconds
     try:
         from modelscope import HubApi
 

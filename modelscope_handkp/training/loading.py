@@ -28,7 +28,7 @@ class HandLoader(DataLoader):  # type: ignore[type-arg]
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         delivered = 0
-        for batch in super().__iter__():
+        for batch in self._batches():
             if batch is not None:
                 delivered += 1
                 yield batch
@@ -36,6 +36,13 @@ class HandLoader(DataLoader):  # type: ignore[type-arg]
                 raise DatasetError("no image of a batch can be read, and each of several processes needs its batch.")
         if self.needs_a_batch and not delivered:
             raise DatasetError("no image of the training data set can be read.")
+
+    def _batches(self) -> Iterator[Any]:
+        """The batches; a worker's error in its own words, without the traceback that torch puts before them."""
+        try:
+            yield from super().__iter__()
+        except DatasetError as error:
+            raise DatasetError(str(error).rpartition(f"{DatasetError.__name__}: ")[2].strip()) from None
 
 
 class EpochSampler(Sampler):  # type: ignore[type-arg]

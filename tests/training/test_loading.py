@@ -167,6 +167,18 @@ def test_drop_last_with_fewer_samples_than_a_batch() -> None:
     assert batches(Numbers(3), 4, drop_last=False, pad=True) == [[0, 1, 2]]
 
 
+class Unreadable(Numbers):
+    def __getitem__(self, index: int) -> Any:
+        raise DatasetError("b.jpg is broken: it ends early.")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_a_worker_cannot_read_is_named_in_one_sentence(workers: int) -> None:
+    with pytest.raises(DatasetError) as caught:
+        list(build_loader(Unreadable(2), 2, workers, seed=5, collate_fn=collate))
+    assert str(caught.value) == "b.jpg is broken: it ends early."
+
+
 def test_drop_last_in_an_evaluation() -> None:
     with pytest.raises(ValueError, match="drop_last would leave samples out of the evaluation"):
         batches(Numbers(5), drop_last=True)
