@@ -90,8 +90,9 @@ def is_whole(folder: Path) -> bool:
 
 
 def hub_silence(model_id: str, seconds: float | None = None) -> str | None:
-    """Why the hub gives no answer about a model within ``seconds`` (None: `ANSWER_SECONDS`); None where it gives one, be
-    it a refusal.
+    """Why the hub gives no answer about a model within ``seconds``; None where it gives one, be it a refusal.
+
+    ``seconds`` is `ANSWER_SECONDS` where None.
 
     No answer are a connection that fails, an error of the server, and what is no JSON, as a network's login page.
     """
