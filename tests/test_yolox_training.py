@@ -195,14 +195,15 @@ def test_four_images_are_learnt():
     network = build_yolox(config)
     start_from(network, network.state_dict())
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    losses = []
-    for _ in range(60):
+    losses, steps = [], 120
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 - step / steps)
         loss = yolox_loss(network(images), boxes[:, None], WHOLE.expand(4, 1, 4))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.15 * losses[0]
+    assert losses[-1] < 0.1 * losses[0]
     with torch.no_grad():
         output = flattened(network(images))
         best = decode_boxes(output[..., :4], *places(network(images)))[torch.arange(4), output[..., 4].argmax(1)]

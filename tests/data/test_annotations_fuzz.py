@@ -97,6 +97,8 @@ def test_read_as_documented_or_named(file: Any, tmp_path_factory: pytest.TempPat
     except HandkpError as error:
         assert "fuzz.json" in str(error) and len(str(error)) < 1000
         if "cannot be used" in str(error):
+            if any(key.endswith("_valid") for key in keys):  # a hand that became valid needs its box and keypoints
+                keys = [*keys, *(f"{side}hand_{key}" for side in ("left", "right") for key in ("box", "kpts"))]
             reasons = [f"'{key}'" for key in keys] + ["its id stands for", "it is not an object"]
             assert any(reason in str(error) for reason in reasons), str(error)
         else:
