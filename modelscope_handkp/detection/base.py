@@ -10,12 +10,20 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Array, Image
 from ..errors import ConfigError, InputError
-from ..geometry.boxes import as_boxes
+from ..geometry.boxes import as_boxes, nms
 
 Detection = tuple[Array, Array]  # of one image: boxes (N, 4) xyxy in image pixels, scores (N,)
 DetectImage = Callable[
     [Image], tuple[ArrayLike, ArrayLike]
 ]  # image (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy, scores (N,)
+
+
+def suppressed(boxes: Array, scores: Array, iou_threshold: float, at_most: int) -> Detection:
+    """Boxes (N, 4) xyxy with an area through non-maximum suppression: at most ``at_most``, best first."""
+    solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    boxes, scores = boxes[solid], scores[solid]
+    kept = nms(boxes, scores, iou_threshold)[:at_most]
+    return boxes[kept], scores[kept]
 
 
 class Detector(Protocol):

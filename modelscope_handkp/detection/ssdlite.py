@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ..arrays import Array, Image
 from ..engines.base import Engine
-from ..geometry.boxes import clip_boxes, nms
+from ..geometry.boxes import clip_boxes
 from ..model_dir.checkpoint import load_weights, read_state_dict
 from ..model_dir.config import read_python_config
 from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import SSDLiteSettings
 from ..networks.ssdlite import build_ssdlite
-from .base import Detection, inside
+from .base import Detection, inside, suppressed
 
 MAX_LOG_RATIO = abs(np.log(16 / 1000))  # of a box's side to its anchor's
 DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
@@ -117,10 +117,8 @@ class SSDLiteDetector:
     def _suppressed(self, candidates: Sequence[Detection], image: Image) -> Detection:
         """The candidates of all input sizes, in image pixels, through one suppression."""
         boxes, scores = (np.concatenate(column) for column in zip(*candidates))
-        solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        boxes, scores = boxes[solid], scores[solid]
-        kept = nms(boxes, scores, self._settings.iou_threshold)[: self._settings.at_most]
-        return clip_boxes(boxes[kept], image.shape[1], image.shape[0]), scores[kept]
+        boxes, scores = suppressed(boxes, scores, self._settings.iou_threshold, self._settings.at_most)
+        return clip_boxes(boxes, image.shape[1], image.shape[0]), scores
 
 
 def decode_deltas(anchors: Array, deltas: Array) -> Array:

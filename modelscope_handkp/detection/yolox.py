@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from ..arrays import Array, Image
 from ..engines.base import Engine
-from ..geometry.boxes import clip_boxes, nms
+from ..geometry.boxes import clip_boxes
 from ..model_dir.checkpoint import load_weights, read_state_dict
 from ..model_dir.config import read_python_config
 from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import IMAGENET_MEAN, IMAGENET_STD
 from ..model_dir.yolox_settings import INPUT_STEP, YOLOXSettings
 from ..networks.yolox import BOX_CHANNELS, STRIDES, build_yolox
-from .base import Detection, inside
+from .base import Detection, inside, suppressed
 
 PADDING = 114  # grey level around an image, as in training
 CANDIDATES, AT_MOST = 1000, 100  # boxes before the suppression and after it
@@ -97,11 +97,8 @@ class YOLOXDetector:
         return boxes.numpy(), scores[best]
 
     def _suppressed(self, boxes: Array, scores: Array, scale: float, image: Image) -> Detection:
-        boxes = clip_boxes(boxes / scale, image.shape[1], image.shape[0])
-        solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        boxes, scores = boxes[solid], scores[solid]
-        kept = nms(boxes, scores, self._settings.iou_threshold)[:AT_MOST]
-        return boxes[kept], scores[kept]
+        in_image = clip_boxes(boxes / scale, image.shape[1], image.shape[0])
+        return suppressed(in_image, scores, self._settings.iou_threshold, AT_MOST)
 
 
 def letterbox(image: Image, size: int) -> tuple[Image, float]:
