@@ -1,7 +1,6 @@
 """`HandEstimator`: images -> `Hands`. The whole line: detect -> crop -> engine -> decode -> refine."""
 
 import functools
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, overload
@@ -12,7 +11,7 @@ import torch
 from .arrays import Array
 from .checks import check_count, check_threshold
 from .detection import build_detector
-from .detection.base import as_detector, detect_all
+from .detection.base import as_detector, best, detect_all
 from .engines import build_engine
 from .engines.base import Engine
 from .engines.device import pick_device
@@ -27,11 +26,12 @@ from .networks.topdown import load_topdown
 from .pose.codec import HeatmapCodec
 from .pose.crop import Crop, Cropper
 from .pose.queue import Look, QueuedImage, check_sources, read_groups
-from .pose.refine import confidence, filter_hands
+from .pose.refine import CONFIRMED_SHARE, confidence, kept_hands
 from .pose.views import MultiView
 from .sources.pixels import is_batch
 
 DEFAULT_BATCH_SIZE = 32
+MAX_CANDIDATES = 16
 
 
 class HandEstimator:
@@ -48,6 +48,8 @@ class HandEstimator:
         hand_threshold: the least confidence of a detected hand; 0 keeps every box that is a hand of its own. None: the
             configuration's; without one there hands are kept as detected.
         keypoint_threshold: keypoints with a score above it are drawn and exported (`Hands.visible`). None: 0.
+        max_candidates: of the boxes that the detector offers for an image, the best so many are looked at. None:
+            `MAX_CANDIDATES` where a hand_threshold decides which of them are hands, else all.
     Raises:
         ConfigError: settings that do not fit one another. InputError: a number that is out of range.
     """
@@ -60,6 +62,7 @@ class HandEstimator:
         batch_size: int = DEFAULT_BATCH_SIZE,
         hand_threshold: float | None = None,
         keypoint_threshold: float | None = None,
+        max_candidates: int | None = None,
     ) -> None:
         check_fork()
         self.detector = None if detector is None else as_detector(detector)
@@ -68,10 +71,14 @@ class HandEstimator:
         check_threshold("hand_threshold", hand_threshold)
         check_threshold("keypoint_threshold", keypoint_threshold)
         self.keypoint_threshold = 0.0 if keypoint_threshold is None else float(keypoint_threshold)
+        if max_candidates is None:
+            self.max_candidates = None if self.hand_threshold is None else MAX_CANDIDATES
+        else:
+            self.max_candidates = check_count("max_candidates", max_candidates)
         sizes = {"image_size": settings.image_size, "heatmap_size": settings.heatmap_size}
         self._codec = HeatmapCodec.from_settings(settings.decoding, **sizes)
         self._crop = Cropper(settings.image_size, settings.test_pipeline)
-        self._engine = MultiView(engine, settings.views)
+        self._one_view, self._all_views = engine, MultiView(engine, settings.views)
         self._try_out()
 
     @classmethod
@@ -85,6 +92,7 @@ class HandEstimator:
         hand_threshold: float | None = None,
         keypoint_threshold: float | None = None,
         engine: str = "eager",
+        max_candidates: int | None = None,
     ) -> "HandEstimator":
         """An estimator from a model directory.
 
@@ -95,7 +103,7 @@ class HandEstimator:
                 which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
             detector: in place of the model's own, as in `HandEstimator`.
             engine: a name in `engines.ENGINES`: what runs the networks.
-            batch_size, hand_threshold, keypoint_threshold: as in `HandEstimator`.
+            batch_size, hand_threshold, keypoint_threshold, max_candidates: as in `HandEstimator`.
         Raises:
             MissingFileError, ConfigError, CheckpointError: the directory does not make a model known here.
         """
@@ -105,7 +113,8 @@ class HandEstimator:
         build = functools.partial(build_engine, engine, device=pick_device(device))
         detector = build_detector(folder, settings.detection, score_threshold, build, detector)
         network = load_topdown(folder, settings.network)
-        return cls(build(network), settings, detector, batch_size, hand_threshold, keypoint_threshold)
+        limits = hand_threshold, keypoint_threshold, max_candidates
+        return cls(build(network), settings, detector, batch_size, *limits)
 
     @overload
     def __call__(self, image: list[Any] | tuple[Any, ...], boxes: Any = None) -> list[Hands]: ...
@@ -149,36 +158,66 @@ class HandEstimator:
         return (self._result(image) for group in groups for image in self._locate(group))
 
     def _locate(self, group: list[QueuedImage | Result]) -> list[QueuedImage | Result]:
-        """Detect, crop, run the network and decode, until each hand of the group has its keypoints."""
+        """Detect, crop, run the network and decode, until each hand of the group has its keypoints.
+
+        Where a ``hand_threshold`` decides, one view of each candidate confirms it, or moves its box and confirms that;
+        all views are for the hands that are kept.
+        """
         check_fork()
-        queue = deque(self._detect([image for image in group if isinstance(image, QueuedImage)]))
-        while queue:
-            looks = [queue.popleft() for _ in range(min(self.batch_size, len(queue)))]
-            for look, keypoints in zip(looks, self._keypoints(looks)):
-                queue.extend(look.image.take(look, keypoints))  # a second look where the box was poorly localised
+        images = [image for image in group if isinstance(image, QueuedImage)]
+        self._detect(images)
+        self._confirm([image for image in images if self._decides(image)])
+        self._look([look for image in images for look in image.looks()], self._all_views)
+        for image in images:
+            image.forget_rgb()
         return group
 
-    def _detect(self, images: list[QueuedImage]) -> Iterator[Look]:
-        """The first looks: at boxes as given, as detected, or at the whole image."""
-        searched = [image.image for image in images if image.given is None]
-        detections = iter(() if self.detector is None else detect_all(self.detector, searched))
+    def _detect(self, images: list[QueuedImage]) -> None:
+        """Give each image its boxes: as given, as detected, or the whole image."""
+        searched = [image for image in images if image.given is None and self.detector is not None]
+        if self.detector is not None:
+            for image, detection in zip(searched, detect_all(self.detector, [image.image for image in searched])):
+                image.put_boxes(*best(detection, self.max_candidates))
         for image in images:
-            if image.given is None and self.detector is not None:
-                yield from image.look_at(*next(detections), refine=self.hand_threshold is not None)
-            else:  # a given box is kept as it is
+            if image not in searched:
                 boxes = np.array([[0, 0, *image.size]]) if image.given is None else image.given
-                yield from image.look_at(boxes, np.ones(len(boxes), np.float32), refine=False)
+                image.put_boxes(boxes, np.ones(len(boxes), np.float32))
 
-    def _keypoints(self, looks: list[Look]) -> Array:
+    def _confirm(self, images: list[QueuedImage]) -> None:
+        """Leave the boxes in which one view sees a hand, moved to it where they were poorly localised."""
+        self._look([look for image in images for look in image.looks()], self._one_view)
+        self._look([look for image in images for look in image.second_looks()], self._one_view)
+        for image in images:
+            kept = self._kept(image, CONFIRMED_SHARE)
+            image.put_boxes(image.boxes[kept], image.scores[kept])
+
+    def _decides(self, image: QueuedImage) -> bool:
+        """Whether boxes of the image may be moved, and dropped; a given one is kept as it is."""
+        return self.hand_threshold is not None and self.detector is not None and image.given is None
+
+    def _kept(self, image: QueuedImage, share: float = 1.0) -> list[int]:
+        """The hands that a share of the ``hand_threshold`` keeps."""
+        threshold = share * (self.hand_threshold or 0.0)
+        boxes = clip_boxes(image.boxes, *image.size)
+        return kept_hands(image.keypoints, boxes, confidence(image.keypoints, image.scores), threshold)
+
+    def _look(self, looks: list[Look], engine: Engine) -> None:
+        """Give each look its keypoints."""
+        for start in range(0, len(looks), self.batch_size):
+            batch = looks[start : start + self.batch_size]
+            for look, keypoints in zip(batch, self._keypoints(batch, engine)):
+                look.image.take(look, keypoints)
+
+    def _keypoints(self, looks: list[Look], engine: Engine) -> Array:
         """(N, 21, 3): x, y in image pixels and score."""
         crops = [self._crop(look.image.rgb, look.box) for look in looks]
-        heatmaps = self._heatmaps(crops).float().cpu().numpy()
+        heatmaps = self._heatmaps(crops, engine).float().cpu().numpy()
         centers, scales = (np.stack([getattr(crop, name) for crop in crops]) for name in ("center", "scale"))
         return self._codec.decode(heatmaps, centers, scales)
 
-    def _heatmaps(self, crops: list[Crop]) -> torch.Tensor:
+    def _heatmaps(self, crops: list[Crop], engine: Engine) -> torch.Tensor:
         with torch.inference_mode():
-            return self._engine(torch.stack([crop.input for crop in crops]))[0]
+            return torch.as_tensor(engine(torch.stack([crop.input for crop in crops]))[0])
 
     def _result(self, image: QueuedImage | Result) -> Result:
         if isinstance(image, Result):
@@ -186,15 +225,13 @@ class HandEstimator:
         confident = image.scores if self.hand_threshold is None else confidence(image.keypoints, image.scores)
         boxes, threshold = clip_boxes(image.boxes, *image.size), self.keypoint_threshold
         hands = Hands(image.keypoints, boxes, image.scores, confident, image.size, keypoint_threshold=threshold)
-        if image.refine and self.hand_threshold is not None:
-            hands = filter_hands(hands, self.hand_threshold)
-        return Result(image.source, image.image, hands)
+        return Result(image.source, image.image, hands[self._kept(image)] if self._decides(image) else hands)
 
     def _try_out(self) -> None:
         """One crop through the line, so that a configuration that cannot work is refused here and not at some image."""
         try:
             crop = self._crop(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))
-            heatmaps = self._heatmaps([crop])
+            heatmaps = self._heatmaps([crop], self._all_views)
             height, width = heatmaps.shape[2:]
         except Exception as error:  # whatever the parts raise, they do not fit
             raise ConfigError(

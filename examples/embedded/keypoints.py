@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from images import blurred, patched, recolored
 from loop import Places
 from numpy.typing import NDArray
+from photograph_crops import Hand, crop
 from store import Store
 from torch import Tensor, nn
 
@@ -34,16 +36,19 @@ SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this man
 # activations of an unusual image small; with averages they can grow a thousandfold, which no training loss showed.
 FROZEN_FROM = 0.6
 WINDOWS_SHARE = 0.1  # share of the samples, if there are windows without a hand
+PHOTOGRAPHS_SHARE = 0.6  # of the others, if there are photographs
 
 
 class KeypointTask:
     """A keypoint network with the configuration `config` on a store of crops; labels are keypoints `LABELS`.
 
     windows (N, 3, S, S) uint8 RGB: crops without a hand, as `mine` finds them, used in place of some others.
+    hands: of photographs, likewise.
     """
 
-    def __init__(self, config: dict[str, Any], store: Store, windows: NDArray[np.uint8] | None = None) -> None:
-        self.store, self.windows = store, windows
+    def __init__(self, config: dict[str, Any], store: Store, windows: NDArray[np.uint8] | None = None,
+                 hands: Sequence[Hand] = ()) -> None:  # fmt: skip
+        self.store, self.windows, self.hands = store, windows, hands
         self.network = initialised(build_topdown(NetworkSettings.parse(config["model"])))
         self.size = config["data_cfg"]["image_size"][0]
         self.temperature = config["model"]["test_cfg"]["softmax_temperature"]
@@ -67,9 +72,11 @@ class KeypointTask:
         return images.contiguous(memory_format=torch.channels_last), target, weight
 
     def stored(self, place: np.int64, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The crop and the keypoints at `place`, or sometimes a window without any."""
+        """The crop and the keypoints at `place`, or sometimes of a photograph, or a window without any."""
         if self.windows is not None and rng.random() < WINDOWS_SHARE:
             return self.windows[rng.integers(len(self.windows))], np.full(LABELS, OUTSIDE, np.float32)
+        if self.hands and rng.random() < PHOTOGRAPHS_SHARE:
+            return crop(rng, self.hands[rng.integers(len(self.hands))], self.store.images.shape[-1])
         return self.store.images[place], self.store.labels[place]
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import argparse
 import functools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from images import WHOLE_IMAGES, whole_images
+from photographs import read_photographs
 from tqdm import tqdm
 from train import EMBEDDED, RECIPES
 
-from modelscope_handkp.arrays import Array
+from modelscope_handkp.arrays import Array, Image
 from modelscope_handkp.detection import build_detector
 from modelscope_handkp.detection.base import Detector
 from modelscope_handkp.engines import build_engine
@@ -28,6 +30,7 @@ from modelscope_handkp.geometry.affine import crop_matrix
 from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.settings import ModelSettings
+from modelscope_handkp.sources.images import load_image
 from modelscope_handkp.synthetic import to_bgr
 
 TOUCHED = 0.05  # IoU with a hand from which a box is poorly localised rather than false
@@ -42,7 +45,7 @@ def false_boxes(found: Array, hands: Array) -> Array:
     return found[free & large][:MOST]
 
 
-def windows(detector: Detector, images: np.ndarray, boxes: np.ndarray, size: int) -> list[np.ndarray]:
+def windows(detector: Detector, images: Sequence[Image], boxes: Sequence[Array], size: int) -> list[np.ndarray]:
     """Crops (3, size, size) RGB of the false boxes in BGR images (B, H, W, 3); boxes (B, n, 4) may be NaN."""
     found = []
     for image, hands, (offered, _) in zip(images, boxes, detector.detect(list(images))):
@@ -53,12 +56,29 @@ def windows(detector: Detector, images: np.ndarray, boxes: np.ndarray, size: int
     return found
 
 
+def renders(args: argparse.Namespace) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
+    """Rendered images, some at a time, and the boxes of their hands."""
+    for chunk in tqdm(range(args.images // WHOLE_IMAGES), unit="chunk"):
+        with torch.no_grad():
+            images, boxes = whole_images(args.seed, chunk, RECIPES["detector"].pixels)
+        yield to_bgr(images), boxes.numpy()
+
+
+def photographs(args: argparse.Namespace) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
+    """Photographs of which all hands are known, one at a time, and the boxes of their hands."""
+    known = [one for one in read_photographs(*args.photographs) if one.complete]
+    chosen = np.random.default_rng(args.seed).permutation(len(known))[: args.images]
+    for place in tqdm(chosen, unit="image"):
+        yield [load_image(known[place].image)], [known[place].boxes]
+
+
 def main() -> None:
-    """Render, detect, and write the crops of the false boxes."""
+    """Detect in renders or photographs and write the crops of the false boxes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--images", type=int, default=6000)
+    parser.add_argument("--images", type=int, default=6000, help="how many are rendered, or taken of the photographs")
     parser.add_argument("--seed", type=int, default=2, help="another than the detector's training had")
+    parser.add_argument("--photographs", type=Path, nargs="+", metavar="LIST", help="JSON lines, in place of renders")
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="model directory with the detector")
     args = parser.parse_args()
     settings = ModelSettings.parse(read_configuration(args.model)).detection
@@ -68,10 +88,9 @@ def main() -> None:
         parser.error(f"{args.model} has no detector: its configuration needs DETECTION")
     torch.set_num_threads(1)  # small images: more threads wait for one another
     found: list[np.ndarray] = []
-    with torch.no_grad():
-        for chunk in tqdm(range(args.images // WHOLE_IMAGES), unit="chunk"):
-            images, boxes = whole_images(args.seed, chunk, RECIPES["detector"].pixels)
-            found += windows(detector, to_bgr(images), boxes.numpy(), RECIPES["keypoints"].pixels)
+    shown = photographs(args) if args.photographs else renders(args)
+    for images, boxes in shown:
+        found += windows(detector, images, boxes, RECIPES["keypoints"].pixels)
     if not found:
         raise SystemExit(f"no false box in {args.images} images: take more, at least {WHOLE_IMAGES}")
     np.save(args.out, np.stack(found))

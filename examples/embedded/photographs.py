@@ -48,13 +48,17 @@ class Sample(NamedTuple):
 
 
 def read_photographs(*lists: Path) -> list[Labelled]:
-    """The photographs of lists in JSON lines: ``file`` (below the list's folder), ``hands`` (``box``), ``complete``."""
+    """The photographs of lists in JSON lines: ``file`` (below the list's folder), ``hands`` (``box``), ``complete``.
+
+    ``two_hands_of_one_person`` counts as complete: nobody has a third hand.
+    """
     photographs = []
     for path in lists:
         for line in path.read_text().splitlines():
             entry = json.loads(line)
             boxes = np.array([hand["box"] for hand in entry["hands"]], np.float32).reshape(-1, 4)
-            photographs.append(Labelled(path.parent / entry["file"], boxes, bool(entry["complete"])))
+            complete = bool(entry["complete"] or entry.get("two_hands_of_one_person"))
+            photographs.append(Labelled(path.parent / entry["file"], boxes, complete))
     return photographs
 
 

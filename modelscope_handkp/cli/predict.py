@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import HandkpError, InputError
-from ..estimator import HandEstimator
+from ..estimator import MAX_CANDIDATES, HandEstimator
 from ..hands import Result
 from ..results.json_report import Entry, entry_of, json_report
 from ..sources.encoded import is_data_url
@@ -50,6 +50,12 @@ def add_command(commands: Any) -> None:
         default=0.0,
         help="keypoints are drawn with a score above this (%(default)s)",
     )
+    parser.add_argument(
+        "--max-candidates",
+        type=int,
+        help="of the boxes that the detector offers for an image, the best so many are looked at "
+        f"(default: {MAX_CANDIDATES} where a hand threshold decides, else all)",
+    )
     parser.set_defaults(run=_predict)
 
 
@@ -61,6 +67,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         arguments.score_threshold,
         hand_threshold=arguments.hand_threshold,
         keypoint_threshold=arguments.keypoint_threshold,
+        max_candidates=arguments.max_candidates,
     )
     sources = list(list_sources(arguments.sources))
     json_path = arguments.json or arguments.out / JSON_NAME

@@ -26,6 +26,13 @@ def suppressed(boxes: Array, scores: Array, iou_threshold: float, at_most: int) 
     return boxes[kept], scores[kept]
 
 
+def best(detection: Detection, at_most: int | None) -> Detection:
+    """The ``at_most`` boxes with the highest scores, in their order; None: all."""
+    boxes, scores = detection
+    chosen = np.sort(np.argsort(-scores, kind="stable")[:at_most])
+    return boxes[chosen], scores[chosen]
+
+
 class Detector(Protocol):
     """Finds the hands of images. Threads may share one."""
 

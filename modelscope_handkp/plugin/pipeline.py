@@ -34,7 +34,7 @@ class Hand2DKeypointsPipeline(Pipeline):
         model: a model directory, an id on the hub, or a model from ``Model.from_pretrained``; a list of one such.
         device: "cpu", "gpu", "cuda:1"...; without a GPU the CPU is used.
         batch_size: most crops that go through the network at once.
-        score_threshold, hand_threshold, keypoint_threshold, detector: as in `HandEstimator.from_pretrained`.
+        score_threshold, hand_threshold, keypoint_threshold, max_candidates, detector: as in `HandEstimator.from_pretrained`.
         compile: run both networks through ``torch.compile``.
     Raises:
         HandkpError: a model directory that cannot be used; the message names the file or key. A torch that cannot
@@ -50,6 +50,7 @@ class Hand2DKeypointsPipeline(Pipeline):
         score_threshold: float | None = None,
         hand_threshold: float | None = None,
         keypoint_threshold: float | None = None,
+        max_candidates: int | None = None,
         detector: Any = None,
         compile: bool = False,
         compile_options: None = None,
@@ -75,7 +76,8 @@ class Hand2DKeypointsPipeline(Pipeline):
         build = functools.partial(build_engine, "compile" if compile else "eager", device=self.device)
         detector = build_detector(folder, settings.detection, score_threshold, build, detector)
         engine = build(self.model.release_network() if own else self.model.network, fold=own)
-        self.estimator = HandEstimator(engine, settings, detector, batch_size, hand_threshold, keypoint_threshold)
+        limits = hand_threshold, keypoint_threshold, max_candidates
+        self.estimator = HandEstimator(engine, settings, detector, batch_size, *limits)
 
     def __call__(self, input: Any, *args: Any, batch_size: int | None = None, **options: Any) -> Any:
         """The hands of an image, or of each of several.

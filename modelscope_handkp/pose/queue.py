@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import PIL.Image
 import torch
-from numpy.typing import NDArray
 
 from ..arrays import Array, Image
 from ..errors import HandkpError, InputError
@@ -39,53 +38,43 @@ class QueuedImage:
 
     Attributes:
         source: as passed. image: (H, W, 3) uint8 BGR. given: boxes (N, 4) xyxy that the caller passed, or None.
-        boxes, scores, keypoints, refine: (N, 4), (N,), (N, 21, 3) and a flag, once `look_at` has been called.
+        boxes, scores, keypoints: (N, 4), (N,) and (N, 21, 3), once `put_boxes` has been called.
     """
 
     def __init__(self, source: Any, image: Image, given: Array | None) -> None:
         self.source, self.image, self.given = source, image, given
         self.size = image.shape[1], image.shape[0]
         self._rgb: Image | None = None
-        self._first = True
 
     @property
     def rgb(self) -> Image:
-        """The image for the network, converted once and held until the last look."""
+        """The image for the network, converted once and held until `forget_rgb`."""
         if self._rgb is None:
             self._rgb = to_rgb(self.image)
         return self._rgb
 
-    def look_at(self, boxes: Array, scores: Array, refine: bool) -> list[Look]:
-        """The first looks: one at each box (N, 4) xyxy, which may reach beyond the image.
+    def forget_rgb(self) -> None:
+        """After the last look."""
+        self._rgb = None
 
-        Args:
-            refine: boxes may be moved to their keypoints, and dropped.
-        """
-        self.boxes, self.scores, self.refine = np.array(boxes, np.float32), scores, refine
-        self.keypoints = np.zeros((len(boxes), NUM_KEYPOINTS, 3), np.float32)
-        return self._queue(np.arange(len(boxes)), self.boxes)
+    def put_boxes(self, boxes: Array, scores: Array) -> None:
+        """Boxes (N, 4) xyxy, which may reach beyond the image, with scores (N,) and without keypoints as yet."""
+        self.boxes, self.scores = np.array(boxes, np.float32), np.array(scores, np.float32)
+        self.keypoints = np.full((len(boxes), NUM_KEYPOINTS, 3), -np.inf, np.float32)
 
-    def take(self, look: Look, keypoints: Array) -> list[Look]:
-        """Keep keypoints (21, 3) and their box if they are better than those that the hand has.
+    def looks(self) -> list[Look]:
+        """One at each box."""
+        return [Look(self, hand, box) for hand, box in enumerate(self.boxes)]
 
-        Returns:
-            second looks, once all first ones are in and if boxes may be moved: at the surroundings of keypoints that
-            lie beside their box.
-        """
-        if self._first or mean_scores(keypoints) > mean_scores(self.keypoints[look.hand]):
-            self.keypoints[look.hand], self.boxes[look.hand] = keypoints, look.box
-        self._open -= 1
-        looks: list[Look] = []
-        if self._open == 0 and self._first and self.refine:
-            self._first = False
-            looks = self._queue(*poorly_localised(self.keypoints, clip_boxes(self.boxes, *self.size), *self.size))
-        if self._open == 0:
-            self._rgb = None
-        return looks
-
-    def _queue(self, hands: NDArray[np.intp], boxes: Array) -> list[Look]:
-        self._open = len(boxes)  # looks that are in the queue
+    def second_looks(self) -> list[Look]:
+        """At the surroundings of keypoints that lie beside their box."""
+        hands, boxes = poorly_localised(self.keypoints, clip_boxes(self.boxes, *self.size), *self.size)
         return [Look(self, int(hand), box) for hand, box in zip(hands, boxes)]
+
+    def take(self, look: Look, keypoints: Array) -> None:
+        """Keep keypoints (21, 3) and their box unless the hand has better ones."""
+        if not mean_scores(keypoints) <= mean_scores(self.keypoints[look.hand]):
+            self.keypoints[look.hand], self.boxes[look.hand] = keypoints, look.box
 
 
 def check_sources(sources: Any, boxes: Any) -> None:

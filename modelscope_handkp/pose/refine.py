@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..geometry.boxes import clip_boxes, iou
-from ..hands import Hands
 
 SCORE_POWER = 0.25  # of a box score in the confidence of a hand: the network that sees the crop knows better
+CONFIRMED_SHARE = 0.8  # of the threshold of a hand's confidence, from which on one view confirms it
 SAME_DISTANCE = 0.2  # of the smaller box's longer side: keypoints nearer than that coincide, as for PCK@0.2
 SAME_SHARE = 0.3  # of the keypoints that coincide, from which on two boxes are about one hand
 PLAUSIBLE_MEAN = 0.2  # keypoint score from which on keypoints say where their hand is
@@ -30,22 +30,24 @@ def mean_scores(keypoints: Array) -> Array:
     return np.asarray(keypoints[..., 2].mean(axis=-1), np.float32)
 
 
-def filter_hands(hands: Hands, threshold: float) -> Hands:
-    """The hands with a confidence of at least ``threshold``, one for each real hand, in their order.
+def kept_hands(keypoints: Array, boxes: Array, confidences: Array, threshold: float) -> list[int]:
+    """Which of N hands have a confidence of at least ``threshold``, one for each real hand, in their order.
 
     Where two have `SAME_SHARE` of their keypoints at one place, the one with the higher mean score stays: it has the
     better box.
+
+    Args:
+        keypoints: (N, 21, 3), boxes: (N, 4) xyxy, image pixels; confidences: (N,).
     """
-    means = mean_scores(hands.keypoints)
-    sides = (hands.boxes[:, 2:] - hands.boxes[:, :2]).max(axis=1)
+    means, sides = mean_scores(keypoints), (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     kept: list[int] = []
     for index in np.argsort(-means, kind="stable"):
-        if hands.confidence[index] < threshold:
+        if confidences[index] < threshold:
             continue
         near = SAME_DISTANCE * np.minimum(sides[kept], sides[index])
-        if (_share(hands.keypoints[kept], hands.keypoints[index], near) < SAME_SHARE).all():
+        if (_share(keypoints[kept], keypoints[index], near) < SAME_SHARE).all():
             kept.append(int(index))
-    return hands[sorted(kept)]
+    return sorted(kept)
 
 
 def poorly_localised(keypoints: Array, boxes: Array, width: int, height: int) -> tuple[NDArray[np.intp], Array]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modelscope_handkp import Hands
-from modelscope_handkp.pose.refine import confidence, filter_hands, mean_scores, poorly_localised
+from modelscope_handkp.pose.refine import confidence, kept_hands, mean_scores, poorly_localised
 
 SIDE = 100.0
 RNG = np.random.default_rng(0)
@@ -20,6 +20,10 @@ def hand(x: float, mean: float, shape: np.ndarray = SPREAD, side: float = SIDE) 
 def hands(*rows: tuple[np.ndarray, np.ndarray], scores: list[float]) -> Hands:
     keypoints, boxes = (np.stack([row[i] for row in rows]) for i in range(2))
     return Hands(keypoints, boxes, scores, confidence(keypoints, np.array(scores)))
+
+
+def filter_hands(found: Hands, threshold: float) -> Hands:
+    return found[kept_hands(found.keypoints, found.boxes, found.confidence, threshold)]
 
 
 def test_confidence_is_the_fourth_root_of_the_score_times_the_mean_keypoint_score() -> None:
