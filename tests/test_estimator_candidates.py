@@ -1,4 +1,4 @@
-"""How much work an image can be: so many candidates, one view to confirm each, all views for the hands that are kept."""
+"""The work of an image: so many candidates, one view to confirm each, all views for the hands that are kept."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -12,8 +12,6 @@ from torch import nn
 
 import modelscope_handkp
 from modelscope_handkp.detection.base import as_detector
-from modelscope_handkp.detection.ssdlite import encode_deltas
-from modelscope_handkp.geometry.boxes import iou
 from modelscope_handkp.model_dir.checkpoint import load_weights, read_state_dict
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.settings import NetworkSettings
@@ -56,38 +54,6 @@ def test_detector_weights_are_written(tmp_path):
     train("detector", 16, tmp_path / "cache", tmp_path / "out")
     state = read_state_dict(tmp_path / "out" / "detection" / "detection_model.pth")
     assert state.keys() == read_state_dict(EMBEDDED / "detection" / "detection_model.pth").keys()
-
-
-def test_overlap_and_gap_of_boxes_in_deltas(scripts):
-    from detection import overlap_and_gap
-
-    rng = np.random.default_rng(0)
-    corners = np.sort(rng.uniform(0, 100, (3, 50, 2, 2)), axis=2)
-    corners[:, :, 1] += 3  # no box without an area
-    anchors, boxes, goals = corners.reshape(3, 50, 4).astype(np.float32)
-    deltas, target = (torch.from_numpy(encode_deltas(anchors, b)) for b in (boxes, goals))
-    hull = np.concatenate([np.minimum(boxes[:, :2], goals[:, :2]), np.maximum(boxes[:, 2:], goals[:, 2:])], axis=1)
-    overlap = np.diag(iou(boxes, goals))
-    areas = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (boxes, goals, hull)]
-    union = (areas[0] + areas[1]) / (1 + overlap)
-    assert (overlap == 0).any() and (overlap > 0.3).any()
-    shared, gap = overlap_and_gap(deltas, target)
-    np.testing.assert_allclose(shared.numpy(), overlap, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(gap.numpy(), (areas[2] - union) / areas[2], rtol=1e-3, atol=1e-4)
-
-
-def test_the_best_box_of_a_hand_gets_the_best_score(scripts):
-    """Two positives with equal scores: that of the exact box rises, that of the poorly localised one falls."""
-    from detection import multibox_loss
-
-    logits = torch.full((1, 2, 1, 2), 2.0)
-    logits[:, 1] = 0.0
-    logits.requires_grad_()
-    deltas = torch.zeros(1, 4, 1, 2)
-    label, target = torch.ones(1, 2), torch.tensor([[[0.0, 0, 0, 0], [5.0, 5.0, 0, 0]]])
-    multibox_loss(lambda images: ([logits], [deltas]), torch.zeros(1, 3, 8, 8), label, target).backward()
-    exact, beside = -logits.grad[0, 0, 0]
-    assert exact > 0 > beside
 
 
 def test_heatmaps_fall_where_there_is_no_hand_and_only_there(scripts):

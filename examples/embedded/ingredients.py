@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from images import CROPS, chunk_rng
 from keypoints import LABELS, KeypointTask
-from loop import Training, normalised
+from loop import Training
 from store import Store
 from torch import nn
 from tqdm import tqdm
@@ -31,6 +31,7 @@ from train import EMBEDDED
 
 from modelscope_handkp.data.metrics import distances, pck
 from modelscope_handkp.geometry.boxes import BOX_PADDING, PIXEL_STD
+from modelscope_handkp.model_dir.checkpoint import read_state_dict
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.pose.codec import HeatmapCodec
 from modelscope_handkp.synthetic import HARD, Level, render_crops
@@ -79,9 +80,11 @@ def fill(store: Store, level: Level, seed: int, count: int) -> None:
         store.add(result.images, result.keypoints)
 
 
-def network_pck(task: KeypointTask, network: nn.Module, crops: Store) -> float:
+def network_pck(network: nn.Module, crops: Store) -> float:
     """PCK@0.2 of the keypoints inside the crops, decoded with DARK; the box is the crop without its padding."""
-    outputs = [network(normalised(task, crops.images[i : i + CROPS])) for i in range(0, MEASURED_CROPS, CROPS)]
+    task = KeypointTask(small_network(read_configuration(EMBEDDED)), crops)
+    starts = range(0, MEASURED_CROPS, CROPS)
+    outputs = [network(task.plain(np.arange(start, start + CROPS))) for start in starts]
     heatmaps = torch.cat(outputs).numpy()
     count = len(heatmaps)
     codec = HeatmapCodec((SIZE, SIZE), heatmaps.shape[3:1:-1], kernel=KERNEL)
@@ -115,15 +118,15 @@ def train_on(
     with torch.no_grad():
         fill(store, level, seed, crops)
     task = KeypointTask(config, store)
+    if start is not None:
+        task.start_from(read_state_dict(start))
     training = Training(task, lambda rng, _: rng.integers(0, crops, BATCH), samples=samples, batch=BATCH,
                         lr=LEARNING_RATE, seed=seed, bfloat16=bfloat16)  # fmt: skip
-    if start is not None:
-        training.start_from(start)
     training.run()
     if out is not None:
         torch.save(training.average.network.state_dict(), out)
     with torch.no_grad():
-        return network_pck(task, training.average.network, hard_crops(folder))
+        return network_pck(training.average.network, hard_crops(folder))
 
 
 def main() -> None:

@@ -57,6 +57,14 @@ class KeypointTask:
         self._moves = [chain["TopDownRandomFlip"], SCALE_ROTATION, chain["TopDownAffine"]]
         self.normalise = NormalizeTensor(chain["NormalizeTensor"]["mean"], chain["NormalizeTensor"]["std"])
 
+    def start_from(self, state: dict[str, Tensor]) -> None:
+        """Take the weights of a checkpoint."""
+        self.network.load_state_dict(state)
+
+    def plain(self, places: Places) -> Tensor:
+        """The stored crops at `places` (N, 3, S, S) as input of the network, without augmentation."""
+        return self.normalise({"img": torch.from_numpy(self.store.images[places]).float() / 255})["img"]  # type: ignore[no-any-return]
+
     def size_at(self, progress: float) -> int:
         """Side of the crops, px, after a share `progress` of the run."""
         return min(SMALL, self.size) if progress < SMALL_SHARE else self.size

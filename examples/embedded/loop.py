@@ -11,12 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from store import Store
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from modelscope_handkp.model_dir.checkpoint import read_state_dict
-from modelscope_handkp.pose.transforms import NormalizeTensor
 from modelscope_handkp.training.schedule import Schedule
 
 SCHEDULE = Schedule("CosineAnnealing", {"min_lr_ratio": 0.02}, by_epoch=False,
@@ -36,16 +33,16 @@ class Task(Protocol):
     """A network, and the loss of a batch of stored images; progress 0..1 is the share of the run that is done."""
 
     network: nn.Module
-    store: Store
-    normalise: NormalizeTensor
+
+    def start_from(self, state: dict[str, Tensor]) -> None:
+        """Take the weights of a checkpoint."""
+
+    def plain(self, places: Places) -> Tensor | None:
+        """The images at `places` as input of the network, without augmentation; None if its batch norms have averages
+        of their inputs, since training never froze them."""
 
     def loss(self, places: Places, progress: float, rng: np.random.Generator) -> Tensor:
         """The loss, a scalar, of the images at `places`."""
-
-
-def normalised(task: Task, images: NDArray[np.uint8]) -> Tensor:
-    """Stored images (N, 3, S, S) as input of the network, without augmentation."""
-    return task.normalise({"img": torch.from_numpy(images).float() / 255})["img"]  # type: ignore[no-any-return]
 
 
 class Averaged:
@@ -126,11 +123,6 @@ class Training:
         self.average.steps = self.step = state["step"]
         self.seconds, self.history = state["seconds"], state["history"]
 
-    def start_from(self, weights: Path) -> None:
-        """Take the weights of a checkpoint."""
-        self.network.load_state_dict(read_state_dict(weights))
-        self.average = Averaged(self.network)
-
     def save(self) -> None:
         """Write the state file, whole or not at all."""
         if self.state_file is None:
@@ -184,14 +176,12 @@ class Training:
         Measured on images without augmentation, which brings a batch's outputs closer to those with averages.
         """
         self.network.load_state_dict(self.average.network.state_dict())
-
-        def run() -> None:
-            for step in range(min(SETTLING_STEPS, self.steps)):
-                rng = np.random.default_rng((self.seed, self.steps, step))
-                places = self.draw(rng, self.step * self.batch)
-                self.network(normalised(self.task, self.task.store.images[places]))
-
-        restate_batch_norms(self.network.eval(), run)
+        rngs = [np.random.default_rng((self.seed, self.steps, step)) for step in range(min(SETTLING_STEPS, self.steps))]
+        inputs = (self.task.plain(self.draw(rng, self.step * self.batch)) for rng in rngs)
+        self.network.eval()
+        batches = [batch for batch in inputs if batch is not None]
+        if batches:
+            restate_batch_norms(self.network, lambda: [self.network(batch) for batch in batches])
         self.average.network.load_state_dict(self.network.state_dict())
 
     def _one_step(self) -> float:

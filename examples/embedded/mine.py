@@ -1,9 +1,10 @@
 """Cut out the detector's false boxes, so that the keypoint network learns to give them empty heatmaps.
 
-    python examples/embedded/mine.py WINDOWS.npy [--images 6000] [--seed 2] [--model DIR]
+    python examples/embedded/mine.py WINDOWS.npy [--images 6000] [--seed 2] [--model DIR] [--photographs FOLDER]
     python examples/embedded/train.py keypoints --windows WINDOWS.npy
 
-The detector of a model directory runs on rendered images like those of its training, of another seed.
+The detector of a model directory runs on rendered images like those of its training, of another seed, or on photographs
+all of whose hands have a label (train.py says how FOLDER looks).
 WINDOWS.npy gets the crops of its false boxes, (N, 3, 128, 128) uint8 RGB.
 """
 
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 from images import WHOLE_IMAGES, whole_images
-from photographs import read_photographs
+from photographs import add_photographs, lists_of, read_photographs
 from tqdm import tqdm
 from train import EMBEDDED, RECIPES
 
@@ -56,18 +57,18 @@ def windows(detector: Detector, images: Sequence[Image], boxes: Sequence[Array],
     return found
 
 
-def renders(args: argparse.Namespace) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
+def renders(count: int, seed: int) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
     """Rendered images, some at a time, and the boxes of their hands."""
-    for chunk in tqdm(range(args.images // WHOLE_IMAGES), unit="chunk"):
+    for chunk in tqdm(range(count // WHOLE_IMAGES), unit="chunk"):
         with torch.no_grad():
-            images, boxes = whole_images(args.seed, chunk, RECIPES["detector"].pixels)
+            images, boxes = whole_images(seed, chunk, RECIPES["detector"].pixels)
         yield to_bgr(images), boxes.numpy()
 
 
-def photographs(args: argparse.Namespace) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
-    """Photographs of which all hands are known, one at a time, and the boxes of their hands."""
-    known = [one for one in read_photographs(*args.photographs) if one.complete]
-    chosen = np.random.default_rng(args.seed).permutation(len(known))[: args.images]
+def photographs(lists: list[Path], most: int, seed: int) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
+    """Some of the photographs of which all hands are known, one at a time, and the boxes of their hands."""
+    known = [one for one in read_photographs(*lists) if one.complete]
+    chosen = np.random.default_rng(seed).permutation(len(known))[:most]
     for place in tqdm(chosen, unit="image"):
         yield [load_image(known[place].image)], [known[place].boxes]
 
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--images", type=int, default=6000, help="how many are rendered, or taken of the photographs")
     parser.add_argument("--seed", type=int, default=2, help="another than the detector's training had")
-    parser.add_argument("--photographs", type=Path, nargs="+", metavar="LIST", help="JSON lines, in place of renders")
+    add_photographs(parser)
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="model directory with the detector")
     args = parser.parse_args()
     settings = ModelSettings.parse(read_configuration(args.model)).detection
@@ -88,7 +89,8 @@ def main() -> None:
         parser.error(f"{args.model} has no detector: its configuration needs DETECTION")
     torch.set_num_threads(1)  # small images: more threads wait for one another
     found: list[np.ndarray] = []
-    shown = photographs(args) if args.photographs else renders(args)
+    lists = lists_of(parser, args)
+    shown = photographs(lists, args.images, args.seed) if lists else renders(args.images, args.seed)
     for images, boxes in shown:
         found += windows(detector, images, boxes, RECIPES["keypoints"].pixels)
     if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from modelscope_handkp.detection.yolox import PADDING
 from modelscope_handkp.geometry.boxes import clip_boxes
 from modelscope_handkp.sources.images import load_image
 
+LISTS = "train.jsonl", "people.jsonl"
 GROWN = 1.08  # labels are tight around the keypoints, a rendered hand's box is around its flesh
 SURE = 1.5  # of a labelled box: its surroundings, of which something is known also where other hands have no label
 SMALLEST_HAND = 8.0  # px of the input: what is smaller is neither hand nor background
@@ -60,6 +62,24 @@ def read_photographs(*lists: Path) -> list[Labelled]:
             complete = bool(entry["complete"] or entry.get("two_hands_of_one_person"))
             photographs.append(Labelled(path.parent / entry["file"], boxes, complete))
     return photographs
+
+
+def add_photographs(parser: argparse.ArgumentParser) -> None:
+    """The options that `lists_of` reads."""
+    parser.add_argument("--photographs", type=Path, nargs="+", default=[], metavar="FOLDER", help="with labelled hands")
+    parser.add_argument("--without-people", action="store_true", help="leave out the people.jsonl of these folders")
+
+
+def lists_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Path]:
+    """The lists in the folders of ``--photographs``; a folder without any ends the program."""
+    names = LISTS[:1] if args.without_people else LISTS
+    lists = []
+    for folder in args.photographs:
+        found = [folder / name for name in names if (folder / name).is_file()]
+        if not found:
+            parser.error(f"{folder} holds no {' or '.join(names)}")
+        lists += found
+    return lists
 
 
 def without_hands(photographs: list[Labelled]) -> list[Path]:

@@ -1,60 +1,89 @@
-"""Make the model that ships with the package: render hands, train a network on them, write its half weights.
+"""Make the model that ships with the package: train a network on renders and photographs, write its half weights.
 
     python examples/embedded/train.py keypoints
-    python examples/embedded/train.py detector
+    python examples/embedded/train.py detector --photographs FOLDER --start-from COCO.pth
 
-Each renders in a second process into a ring of memory-mapped files and trains on what is there; both show a progress
-bar and save their state every two minutes, from which the same command resumes. The seed fixes the images,
-their order and every draw.
+Each renders in a second process into a ring of memory-mapped files and trains on what is there, and on photographs if
+there are any; both show a progress bar and save their state every two minutes, from which the same command resumes. The
+seed fixes the images, their order and every draw.
+
+FOLDER holds train.jsonl, people.jsonl or both, one JSON object a line: ``file`` (an image below FOLDER), ``hands``
+with ``box`` (xyxy, pixels) and ``keypoints`` (21 x, y in the order of COCO-WholeBody, or null), ``complete``. Where
+``complete`` is false other hands may have no label: such an image says nothing beside the hands that have one.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import detection
 import keypoints
 import numpy as np
 import torch
-from images import crops, whole_images
+from images import crops
 from loop import Places, Task, Training
 from numpy.typing import NDArray
+from photograph_crops import read_hands
+from photographs import add_photographs, lists_of, read_photographs, without_hands
 from store import Render, Store, start_rendering
 
+from modelscope_handkp.model_dir.checkpoint import read_state_dict
 from modelscope_handkp.model_dir.config import read_configuration, read_python_config
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "modelscope_handkp" / "embedded"
 DETECTION = EMBEDDED / "detection" / "config.py"
 FIRST_SHARE = 0.1  # share of the images ahead that must be there to begin
-CONTINUED_FROM = 0.6  # progress at which given weights start: crops of full size, batch norm with its averages
+CONTINUED_FROM = 0.6  # progress at which given weights of keypoints start: crops of full size, batch norm's averages
+
+
+class Data(NamedTuple):
+    """What a network is trained on beside renders: lists of photographs, and windows without a hand."""
+
+    lists: list[Path]
+    windows: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained on what: images of `pixels` pixels, each used `reuse` times on the average; `ahead` of them
-    may wait in a store of `capacity`."""
+    """How a network is trained: images of `pixels` pixels, each used `reuse` times on the average; `ahead` of them may
+    wait in a store of `capacity`."""
 
-    task: Callable[[Store, NDArray[np.uint8] | None], Task]
+    task: Callable[[Store, Data], Task]
     weights: str
-    render: Render
+    render: Callable[[Data], Render]
     labels: tuple[int, ...]
     pixels: int
     batch: int
     samples: int
+    lr: float
     reuse: float
     capacity: int
     ahead: int
+    continued_from: float
+
+
+def _keypoint_task(store: Store, data: Data) -> Task:
+    return keypoints.KeypointTask(read_configuration(EMBEDDED), store, data.windows, read_hands(*data.lists))
+
+
+def _detector_task(store: Store, data: Data) -> Task:
+    return detection.YOLOXTask(read_python_config(DETECTION), store, read_photographs(*data.lists))
+
+
+def _scenes(data: Data) -> Render:
+    return functools.partial(detection.scenes, without_hands(read_photographs(*data.lists)))
 
 
 RECIPES = {
-    "keypoints": Recipe(lambda store, windows: keypoints.KeypointTask(read_configuration(EMBEDDED), store, windows),
-                        "pytorch_model.pt", crops, keypoints.LABELS, 128, 32, 2_253_000, 4.0, 80_000, 4_000),
-    "detector": Recipe(lambda store, _: detection.DetectionTask(read_python_config(DETECTION), store),
-                       "detection/detection_model.pth", whole_images, detection.LABELS, 384, 16, 464_000, 10.0,
-                       8_000, 800),
+    "keypoints": Recipe(_keypoint_task, "pytorch_model.pt", lambda _: crops, keypoints.LABELS, 128, 32, 2_253_000,
+                        2e-3, 4.0, 80_000, 4_000, CONTINUED_FROM),
+    "detector": Recipe(_detector_task, "detection/detection_model.pth", _scenes, detection.LABELS, 416, 16, 32_000,
+                       1e-3, 8.0, 8_000, 800, 0.0),
 }  # fmt: skip
 
 
@@ -62,10 +91,11 @@ def main() -> None:
     """Train one of the two networks and write its weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=sorted(RECIPES))
-    parser.add_argument("--samples", type=int, help="length of the run (default: as the shipped weights)")
+    parser.add_argument("--samples", type=int, help="length of the run (default: the recipe's)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--lr", type=float, help="the highest learning rate (default: the recipe's)")
     parser.add_argument("--start-from", type=Path, help="checkpoint to start from, in place of random weights")
+    add_photographs(parser)
     parser.add_argument("--windows", type=Path, help="crops without a hand for the keypoint network (mine.py)")
     parser.add_argument("--bfloat16", action="store_true", help="twice as fast where the processor computes in it")
     parser.add_argument("--threads", type=int, default=1, help="of the training; the rendering takes one more")
@@ -80,6 +110,7 @@ def main() -> None:
         if windows.dtype != np.uint8 or windows.shape[1:] != (3, recipe.pixels, recipe.pixels) or not len(windows):
             parser.error(f"{args.windows} must hold uint8 (N, 3, {recipe.pixels}, {recipe.pixels}), as mine.py "
                          f"writes it, not {windows.dtype} {windows.shape}")  # fmt: skip
+    data = Data(lists_of(parser, args), windows)
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     cache = args.cache / f"{args.what}-{args.seed}"
@@ -91,14 +122,15 @@ def main() -> None:
         available = int(recipe.ahead * FIRST_SHARE + samples / recipe.reuse)
         return store.draw(rng, recipe.batch, available, recipe.ahead)
 
-    task = recipe.task(store, windows)
-    training = Training(task, draw, samples=args.samples or recipe.samples, batch=recipe.batch,
-                        lr=args.lr, seed=args.seed, bfloat16=args.bfloat16, state_file=cache / "state.pt",
-                        progress_from=CONTINUED_FROM if args.start_from else 0.0)  # fmt: skip
+    task = recipe.task(store, data)
     if args.start_from:
-        training.start_from(args.start_from)
+        task.start_from(read_state_dict(args.start_from))
+    training = Training(task, draw, samples=args.samples or recipe.samples, batch=recipe.batch,
+                        lr=args.lr or recipe.lr, seed=args.seed, bfloat16=args.bfloat16,
+                        state_file=cache / "state.pt",
+                        progress_from=recipe.continued_from if args.start_from else 0.0)  # fmt: skip
     training.resume()
-    start_rendering(recipe.render, store, args.seed)
+    start_rendering(recipe.render(data), store, args.seed)
     training.run()
     training.write_half(weights)
 

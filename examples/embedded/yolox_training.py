@@ -22,10 +22,10 @@ PRIOR = 0.01  # score of an untrained class
 
 
 def start_from(network: YOLOX, state: dict[str, Tensor]) -> None:
-    """Put weights of other classes, such as COCO's, into a network; its own classes begin with a low score."""
-    own = {key: value for key, value in network.state_dict().items() if key.startswith("head.cls_preds")}
+    """Put weights into a network; where they are of other classes, such as COCO's, its own begin with a low score."""
+    own = {key: value for key, value in network.state_dict().items() if state[key].shape != value.shape}
     network.load_state_dict({**state, **own})
-    for convolution in network.head.cls_preds:
+    for convolution in network.head.cls_preds if own else ():
         nn.init.constant_(convolution.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
 
 

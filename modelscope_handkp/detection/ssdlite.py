@@ -128,10 +128,3 @@ def decode_deltas(anchors: Array, deltas: Array) -> Array:
     center = center + size * scaled[:, :2]
     half = size * np.exp(np.clip(scaled[:, 2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * 0.5
     return np.asarray(np.concatenate([center - half, center + half], axis=1), np.float32)
-
-
-def encode_deltas(anchors: Array, boxes: Array) -> Array:
-    """The deltas (N, 4) that `decode_deltas` turns into ``boxes`` (N, 4) xyxy: training targets."""
-    size, goal = anchors[:, 2:] - anchors[:, :2], boxes[:, 2:] - boxes[:, :2]
-    shift = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) * 0.5 / size
-    return np.asarray(np.concatenate([shift, np.log(goal / size)], axis=1) / np.array(DELTA_STDS), np.float32)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import GOLDEN
 
-from modelscope_handkp.detection.ssdlite import SSDLiteDetector, decode_deltas, encode_deltas
+from modelscope_handkp.detection.ssdlite import SSDLiteDetector, decode_deltas
 from modelscope_handkp.engines import EagerEngine
 from modelscope_handkp.errors import CheckpointError, ConfigError, MissingFileError
 from modelscope_handkp.geometry.boxes import iou
@@ -76,12 +76,11 @@ def test_odd_images_give_boxes_inside_with_area(everything: SSDLiteDetector, siz
     assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
-def test_deltas_there_and_back() -> None:
-    rng = np.random.default_rng(0)
-    corner, size = rng.uniform(0, 200, (50, 2)), rng.uniform(30, 100, (50, 2))
-    anchors = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
-    boxes = anchors + rng.uniform(-10, 10, anchors.shape).astype(np.float32)
-    np.testing.assert_allclose(decode_deltas(anchors, encode_deltas(anchors, boxes)), boxes, atol=1e-2)
+def test_deltas_move_and_stretch_their_anchor() -> None:
+    """In tenths and fifths of the anchor's sides; golden has the real ones."""
+    anchor = np.array([[10, 20, 50, 40]], np.float32)  # 40 x 20
+    moved = decode_deltas(anchor, np.array([[1, -1, 0, 5 * np.log(2)]], np.float32))
+    np.testing.assert_allclose(moved, [[14, 8, 54, 48]], atol=1e-4)
     huge = decode_deltas(np.array([[0, 0, 8, 8]], np.float32), np.array([[0, 0, 1e6, -1e6]], np.float32))[0]
     np.testing.assert_allclose(huge[2:] - huge[:2], [8 * 1000 / 16, 8 * 16 / 1000], rtol=1e-4)
 
