@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -26,7 +27,7 @@ from .networks.topdown import load_topdown
 from .pose.codec import HeatmapCodec
 from .pose.crop import Crop, Cropper
 from .pose.queue import Look, QueuedImage, check_sources, read_groups
-from .pose.refine import CONFIRMED_SHARE, confidence, kept_hands
+from .pose.refine import CONFIRMED_SHARE, confidence, kept_hands, localised
 from .pose.views import MultiView
 from .sources.pixels import is_batch
 
@@ -225,7 +226,10 @@ class HandEstimator:
         confident = image.scores if self.hand_threshold is None else confidence(image.keypoints, image.scores)
         boxes, threshold = clip_boxes(image.boxes, *image.size), self.keypoint_threshold
         hands = Hands(image.keypoints, boxes, image.scores, confident, image.size, keypoint_threshold=threshold)
-        return Result(image.source, image.image, hands[self._kept(image)] if self._decides(image) else hands)
+        if self._decides(image):
+            kept = hands[self._kept(image)]
+            hands = replace(kept, boxes=localised(kept.keypoints, kept.boxes, *image.size))
+        return Result(image.source, image.image, hands)
 
     def _try_out(self) -> None:
         """One crop through the line, so that a configuration that cannot work is refused here and not at some image."""

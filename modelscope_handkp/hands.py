@@ -54,8 +54,8 @@ class Hands:
         keypoints: (N, 21, 3) float32: x, y in image pixels and score, in the order of `skeleton.KEYPOINT_NAMES`. The
             score is the maximum of the keypoint's heatmap, averaged over the views of the crop: about 1 for a keypoint
             that is clearly seen, near 0 for one that is not; networks may go a little beyond. It is no probability.
-        boxes: (N, 4) float32 xyxy, image pixels, clipped to the image: as given, as detected, or moved to the keypoints
-            (`pose.refine.poorly_localised`).
+        boxes: (N, 4) float32 xyxy, image pixels, clipped to the image: as given; as detected; or, where the model has a
+            ``hand_threshold``, around the keypoints.
         scores: (N,) float32, the detector's, of the boxes; 1 for given boxes.
         confidence: (N,) float32, the number that decides whether a hand is kept: of box and keypoints together where
             the model has a ``hand_threshold`` (`pose.refine.confidence`), else the score of the box. ``scores`` if left

@@ -34,7 +34,8 @@ class Hand2DKeypointsPipeline(Pipeline):
         model: a model directory, an id on the hub, or a model from ``Model.from_pretrained``; a list of one such.
         device: "cpu", "gpu", "cuda:1"...; without a GPU the CPU is used.
         batch_size: most crops that go through the network at once.
-        score_threshold, hand_threshold, keypoint_threshold, max_candidates, detector: as in `HandEstimator.from_pretrained`.
+        score_threshold, hand_threshold, keypoint_threshold, max_candidates, detector: as in
+            `HandEstimator.from_pretrained`.
         compile: run both networks through ``torch.compile``.
     Raises:
         HandkpError: a model directory that cannot be used; the message names the file or key. A torch that cannot

@@ -58,13 +58,24 @@ def poorly_localised(keypoints: Array, boxes: Array, width: int, height: int) ->
     Returns:
         indices (M,), and boxes (M, 4) xyxy around their keypoints, clipped to the image.
     """
-    low, high = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
-    margin = MARGIN * (high - low).max(axis=1, keepdims=True)
-    around = clip_boxes(np.concatenate([low - margin, high + margin], axis=1), width, height)
-    overlap = np.diagonal(iou(around, boxes))
+    found = around(keypoints, width, height)
+    overlap = np.diagonal(iou(found, boxes))
     poor = (mean_scores(keypoints) >= PLAUSIBLE_MEAN) & (overlap > 0) & (overlap < LOCALISED_IOU)
     indices = np.flatnonzero(poor)
-    return indices, around[indices]
+    return indices, found[indices]
+
+
+def localised(keypoints: Array, boxes: Array, width: int, height: int) -> Array:
+    """Boxes (N, 4) xyxy around those keypoints (N, 21, 3) that say where their hand is, in place of the detector's."""
+    plausible = mean_scores(keypoints)[:, None] >= PLAUSIBLE_MEAN
+    return np.where(plausible, around(keypoints, width, height), boxes)
+
+
+def around(keypoints: Array, width: int, height: int) -> Array:
+    """Boxes (N, 4) xyxy around keypoints (N, 21, 3) as far as the hand reaches, clipped to the image."""
+    low, high = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
+    margin = MARGIN * (high - low).max(axis=1, keepdims=True)
+    return clip_boxes(np.concatenate([low - margin, high + margin], axis=1), width, height)
 
 
 def _share(others: Array, keypoints: Array, near: Array) -> Array:

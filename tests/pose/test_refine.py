@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modelscope_handkp import Hands
-from modelscope_handkp.pose.refine import confidence, kept_hands, mean_scores, poorly_localised
+from modelscope_handkp.pose.refine import confidence, kept_hands, localised, mean_scores, poorly_localised
 
 SIDE = 100.0
 RNG = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def test_none_stays_none() -> None:
     assert len(filter_hands(Hands.empty(), 0.5)) == 0
 
 
-def localised(box: list[float], mean: float = 0.5, width: int = 1000, height: int = 1000) -> np.ndarray:
+def moved(box: list[float], mean: float = 0.5, width: int = 1000, height: int = 1000) -> np.ndarray:
     """The box around a hand's keypoints, which span 100..200 both ways, if ``box`` is poorly localised; else (0, 4)."""
     keypoints = np.column_stack([np.linspace(100, 200, 21), np.linspace(200, 100, 21), np.full(21, mean)])
     indices, around = poorly_localised(keypoints[None].astype(np.float32), np.array([box], np.float32), width, height)
@@ -97,7 +97,7 @@ def localised(box: list[float], mean: float = 0.5, width: int = 1000, height: in
 
 
 def test_a_poorly_localised_box_moves_to_its_keypoints_with_a_margin() -> None:
-    np.testing.assert_allclose(localised([130, 130, 260, 260]), [[94, 94, 206, 206]], rtol=1e-5)  # 0.06 of 100 px wider
+    np.testing.assert_allclose(moved([130, 130, 260, 260]), [[94, 94, 206, 206]], rtol=1e-5)  # 0.06 of 100 px wider
 
 
 def test_the_margin_is_a_share_of_the_longer_side() -> None:
@@ -110,7 +110,7 @@ def test_the_margin_is_a_share_of_the_longer_side() -> None:
 
 
 def test_the_moved_box_ends_with_the_image() -> None:
-    np.testing.assert_allclose(localised([130, 130, 260, 260], width=150, height=180), [[94, 94, 150, 180]], rtol=1e-5)
+    np.testing.assert_allclose(moved([130, 130, 260, 260], width=150, height=180), [[94, 94, 150, 180]], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_the_moved_box_ends_with_the_image() -> None:
 )
 def test_poorly_localised_is_less_than_six_tenths_of_overlap_but_some(shift: float, poor: bool) -> None:
     """A box of 112 px shifted sideways: (112 - s) / (112 + s) is 0.6 at s = 28 px; at 112 px nothing overlaps."""
-    assert len(localised([94 + shift, 94, 206 + shift, 206])) == poor
+    assert len(moved([94 + shift, 94, 206 + shift, 206])) == poor
 
 
-@pytest.mark.parametrize(("mean", "moved"), [(0.19, False), (0.21, True)])
-def test_keypoints_without_a_response_move_nothing(mean: float, moved: bool) -> None:
-    assert len(localised([130, 130, 260, 260], mean)) == moved
+@pytest.mark.parametrize(("mean", "moves"), [(0.19, False), (0.21, True)])
+def test_keypoints_without_a_response_move_nothing(mean: float, moves: bool) -> None:
+    assert len(moved([130, 130, 260, 260], mean)) == moves
 
 
 def test_each_hand_is_judged_by_its_own_box() -> None:
@@ -136,3 +136,14 @@ def test_each_hand_is_judged_by_its_own_box() -> None:
 def test_no_hand_is_poorly_localised() -> None:
     indices, around = poorly_localised(np.zeros((0, 21, 3), np.float32), np.zeros((0, 4), np.float32), 100, 100)
     assert (len(indices), around.shape) == (0, (0, 4))
+
+
+def test_a_hands_box_is_around_its_keypoints_where_they_say_where_it_is() -> None:
+    sure, unsure = hand(20, 0.21), hand(20, 0.19)
+    keypoints, boxes = (np.stack([row[i] for row in (sure, unsure)]) for i in range(2))
+    placed = localised(keypoints, boxes + 50, 400, 300)
+    low, high = keypoints[0, :, :2].min(0), keypoints[0, :, :2].max(0)
+    margin = 0.06 * (high - low).max()
+    np.testing.assert_allclose(placed[0], [*np.maximum(low - margin, 0), *(high + margin)], rtol=1e-5)
+    np.testing.assert_array_equal(placed[1], boxes[1] + 50)
+    assert localised(keypoints[:0], boxes[:0], 400, 300).shape == (0, 4)
