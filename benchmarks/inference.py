@@ -30,7 +30,7 @@ import torch
 from embedded import HELD_OUT_SEED
 
 from modelscope_handkp import HandEstimator
-from modelscope_handkp.detection.ssdlite import SSDLiteDetector
+from modelscope_handkp.detection.yolox import YOLOXDetector
 from modelscope_handkp.engines import EagerEngine
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
@@ -133,8 +133,8 @@ def rendered(folder: str, model: str, rounds: int, checkouts: dict[str, Path]) -
 def detector(rounds: int) -> None:
     """Section 4."""
     own = HandEstimator.from_pretrained(device="cpu").detector
-    assert isinstance(own, SSDLiteDetector)
-    inputs = {count: torch.rand(count, 3, 384, 384) for count in (1, 2, 4, 8)}
+    assert isinstance(own, YOLOXDetector)
+    inputs = {count: torch.rand(count, 3, 320, 416) for count in (1, 2, 4, 8)}
     times = in_turn(rounds, **{str(count): (lambda x=x: own.engine(x)) for count, x in inputs.items()})
     print("detector an image: " + ", ".join(f"{1000 * t / int(n):.0f} ms of {n}" for n, t in times.items()))
 

@@ -1,8 +1,6 @@
-"""Measure a model directory on labelled photographs, or count the hands that it sees where there are none.
+"""Measure a model directory on labelled photographs.
 
     python benchmarks/photographs.py FOLDER [--split val] [--model DIR] [--sheet FILE]
-    pip install ".[photographs]"
-    python benchmarks/photographs.py
 
 FOLDER holds SPLIT.jsonl, one JSON object a line: ``file`` (an image below FOLDER), ``hands`` with ``box`` (xyxy,
 pixels), ``keypoints`` (21 x, y in the order of COCO-WholeBody, or null) and ``label``, and ``complete``. Where
@@ -13,10 +11,6 @@ Printed: recall at IoU 0.5 and 0.3, also by the size of the hand as a share of t
 an image (IoU with every hand at most 0.3, so that a poorly localised box is not counted twice), end to end and of the
 detector alone; PCK@0.2 with the true boxes given and end to end, where the keypoints of a hand that was not found count
 as wrong; time an image; the worst images.
-
-Without FOLDER the photographs are 13 that come with scikit-image, scikit-learn and matplotlib: two portraits, a cat, a
-flower, a temple, a cup, coins, a motorcycle, a rocket, the sky, grass, gravel and bricks. The renderer's backgrounds
-were improved after results on some of them, so the count is optimistic.
 """
 
 from __future__ import annotations
@@ -114,22 +108,6 @@ def photograph(folder: Path, entry: dict[str, Any]) -> Photograph:
     return Photograph(folder / entry["file"], boxes, keypoints, bool(entry["complete"]))
 
 
-def photographs_without_hands() -> list[Photograph]:
-    """Those that other packages bring along."""
-    import matplotlib
-    import skimage
-    import sklearn
-
-    folders = {
-        Path(skimage.__file__).parent / "data": ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "coins.png",
-            "grass.png", "gravel.png", "hubble_deep_field.jpg", "motorcycle_left.png", "rocket.jpg"),
-        Path(sklearn.__file__).parent / "datasets" / "images": ("china.jpg", "flower.jpg"),
-        Path(matplotlib.get_data_path()) / "sample_data": ("grace_hopper.jpg",),
-    }  # fmt: skip
-    none = np.zeros((0, 4), np.float32), np.zeros((0, NUM_KEYPOINTS, 3), np.float32)
-    return [Photograph(folder / name, *none) for folder, names in folders.items() for name in names]
-
-
 def look(estimator: HandEstimator, photograph: Photograph) -> Outcome:
     """Run a model on a photograph; only the end to end run is timed."""
     image = load_image(photograph.path)
@@ -221,12 +199,12 @@ def tile(outcome: Outcome) -> NDArray[np.uint8]:
 def main() -> None:
     """Measure, print the numbers and the worst photographs, and draw those if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="labelled photographs (default: 13 without hands)")
+    parser.add_argument("folder", type=Path, help="labelled photographs")
     parser.add_argument("--split", default="val", help="the list in FOLDER, SPLIT.jsonl (default: val)")
     parser.add_argument("--model", help="model directory (default: the embedded one)")
     parser.add_argument("--sheet", type=Path, help="image file that gets the worst photographs")
     args = parser.parse_args()
-    photographs = read_photographs(args.folder, args.split) if args.folder else photographs_without_hands()
+    photographs = read_photographs(args.folder, args.split)
     estimator = HandEstimator.from_pretrained(args.model)
     look(estimator, photographs[0])  # the first run of a network takes longer
     outcomes = [look(estimator, photograph) for photograph in tqdm(photographs, unit="image")]

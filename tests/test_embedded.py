@@ -49,12 +49,12 @@ def test_fine_tuning_begins_where_the_weights_are():
     """Batch norm's averages are those of its inputs: with a batch's own statistics the outputs stay much the same."""
     config = read_configuration(FOLDER)
     network = load_topdown(FOLDER, NetworkSettings.parse(config["model"]))
-    crops = render_crops(Rng(SEED), 16, config["data_cfg"]["image_size"][0], "medium").images
+    crops = render_crops(Rng(SEED), 32, config["data_cfg"]["image_size"][0], "medium").images
     normalise = next(block for block in config["test_pipeline"] if block["type"] == "NormalizeTensor")
     images = NormalizeTensor(normalise["mean"], normalise["std"])({"img": crops})["img"]
     with torch.no_grad():
         shipped, tuned = network.eval()(images), network.train()(images)
-    assert float((tuned - shipped).abs().mean()) < 0.3 * float(shipped.abs().mean())
+    assert float((tuned - shipped).abs().mean()) < 0.4 * float(shipped.abs().mean())
 
 
 def test_keypoints_of_easy_hands(estimator, rendered):

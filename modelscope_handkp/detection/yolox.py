@@ -127,7 +127,7 @@ def as_network_takes(batch: Tensor, normalised: bool) -> Tensor:
     """(N, 3, H, W) BGR from 0 to 255 -> the same, or normalised RGB, as `YOLOXSettings.normalised` says."""
     if not normalised:
         return batch
-    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (torch.tensor(v, dtype=batch.dtype).reshape(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (batch.flip(1) - mean) / std
 
 

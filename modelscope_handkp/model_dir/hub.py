@@ -172,4 +172,4 @@ def _is_of(folder: Path, revision: str | None) -> bool:
 
 @functools.cache
 def _say_that_it_is_embedded() -> None:
-    logger.warning("no model was chosen: the embedded one is used, a small one trained on rendered hands.")
+    logger.warning("no model was chosen: the embedded one is used, a small one (its card: embedded/README.md).")
