@@ -62,6 +62,33 @@ def test_the_lists_of_all_folders_are_read_and_people_can_be_left_out(folder, tm
     assert f"{other} holds no train.jsonl" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"file": "a.png", "hands": []}',
+        '{"file": "a.png", "hands": [{"keypoints": null}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [1, 2, 3]}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [1, 2, 3, 4, 5, 6, 7, 8]}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [1, 2, 3, 4], "keypoints": [[1, 2]]}], "complete": true}',
+        '{"file": "a.png", "hands": [], "complete": "no"}',
+        '{"file": "b.png", "hands": [], "complete": true}',
+    ],
+)
+def test_a_line_that_is_no_entry_is_named(folder, line):
+    from photograph_crops import read_hands
+    from photographs import read_photographs
+
+    from modelscope_handkp.errors import InputError
+
+    good = (folder / "train.jsonl").read_text()
+    (folder / "train.jsonl").write_text(good + "\n" + line + "\n")
+    for read in (read_photographs, read_hands):
+        with pytest.raises(InputError, match=r"train\.jsonl, line 5: "):
+            read(folder / "train.jsonl")
+
+
 def test_all_hands_are_known_where_the_list_says_so_or_a_person_has_two(folder):
     from photographs import read_photographs, without_hands
 

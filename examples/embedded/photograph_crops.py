@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from photographs import entries
 from tqdm import tqdm
 
 from modelscope_handkp.arrays import Array, Image
@@ -35,11 +35,10 @@ class Hand(NamedTuple):
 
 def read_hands(*lists: Path) -> list[Hand]:
     """The hands with keypoints of lists in JSON lines, as `photographs.read_photographs` takes them."""
-    entries = [(path.parent, json.loads(line)) for path in lists for line in path.read_text().splitlines()]
     found = []
-    for folder, entry in tqdm(entries, desc="hands in photographs", unit="image"):
-        labelled = [hand for hand in entry["hands"] if hand["keypoints"] is not None and hand.get("label") != BOX_ONLY]
-        image = load_image(folder / entry["file"]) if labelled else None
+    for file, entry in tqdm(entries(*lists), desc="hands in photographs", unit="image", disable=not lists):
+        labelled = [hand for hand in entry["hands"] if hand.get("keypoints") and hand.get("label") != BOX_ONLY]
+        image = load_image(file) if labelled else None
         found += [_around(image, hand) for hand in labelled]
     return found
 

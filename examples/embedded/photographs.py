@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from modelscope_handkp.arrays import Array, Image
 from modelscope_handkp.detection.yolox import PADDING
+from modelscope_handkp.errors import InputError
 from modelscope_handkp.geometry.boxes import clip_boxes
+from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.sources.images import load_image
 
 LISTS = "train.jsonl", "people.jsonl"
@@ -55,13 +57,46 @@ def read_photographs(*lists: Path) -> list[Labelled]:
     ``two_hands_of_one_person`` counts as complete: nobody has a third hand.
     """
     photographs = []
-    for path in lists:
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
-            boxes = np.array([hand["box"] for hand in entry["hands"]], np.float32).reshape(-1, 4)
-            complete = bool(entry["complete"] or entry.get("two_hands_of_one_person"))
-            photographs.append(Labelled(path.parent / entry["file"], boxes, complete))
+    for file, entry in entries(*lists):
+        boxes = np.array([hand["box"] for hand in entry["hands"]], np.float32).reshape(-1, 4)
+        complete = bool(entry["complete"] or entry.get("two_hands_of_one_person"))
+        photographs.append(Labelled(file, boxes, complete))
     return photographs
+
+
+def entries(*lists: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The image files and lines of lists.
+
+    Raises:
+        InputError: a line that is no entry, or names an image that is not there.
+    """
+    found = []
+    for path in lists:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                entry = json.loads(line)
+                file, right = path.parent / entry["file"], _is_entry(entry)
+            except (ValueError, KeyError, TypeError):
+                right = False
+            if not right:
+                raise InputError(
+                    f"{path}, line {number}: an image has file, complete (true or false) and hands, each with a box of "
+                    f"4 numbers and {NUM_KEYPOINTS} keypoints or null; this is {line:.80}"
+                )
+            if not file.is_file():
+                raise InputError(f"{path}, line {number}: {file} does not exist")
+            found.append((file, entry))
+    return found
+
+
+def _is_entry(entry: dict[str, Any]) -> bool:
+    """Whether the values of an entry are of the kinds that `entries` asks for."""
+    boxes = [np.shape(np.array(hand["box"], float)) == (4,) for hand in entry["hands"]]
+    given = [hand["keypoints"] for hand in entry["hands"] if hand.get("keypoints")]
+    keypoints = [np.array(points, float).shape[:1] == (NUM_KEYPOINTS,) for points in given]
+    return isinstance(entry["complete"], bool) and all(boxes) and all(keypoints)
 
 
 def add_photographs(parser: argparse.ArgumentParser) -> None:
