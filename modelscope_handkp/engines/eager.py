@@ -28,10 +28,11 @@ class EagerEngine:
             fold_batch_norms(network.eval())
         self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._run: Any = self._network
+        self._shared = not fold
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
         """Images (N, 3, H, W) float32 on any device -> the network's outputs, float32 on the engine's device."""
-        training = [module for module in self._network.modules() if module.training]
+        training = [module for module in self._network.modules() if module.training] if self._shared else []
         for module in training:
             module.training = False
         try:
