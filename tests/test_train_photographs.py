@@ -41,7 +41,7 @@ def folder(tmp_path):
 
 
 def lists(*arguments):
-    from photographs import add_photographs, lists_of
+    from photograph_tiles import add_photographs, lists_of
 
     parser = argparse.ArgumentParser()
     add_photographs(parser)
@@ -78,7 +78,7 @@ def test_the_lists_of_all_folders_are_read_and_people_can_be_left_out(folder, tm
 )
 def test_a_line_that_is_no_entry_is_named(folder, line):
     from photograph_crops import read_hands
-    from photographs import read_photographs
+    from photograph_tiles import read_photographs
 
     from modelscope_handkp.errors import InputError
 
@@ -90,7 +90,7 @@ def test_a_line_that_is_no_entry_is_named(folder, line):
 
 
 def test_all_hands_are_known_where_the_list_says_so_or_a_person_has_two(folder):
-    from photographs import read_photographs, without_hands
+    from photograph_tiles import read_photographs, without_hands
 
     shown = read_photographs(*lists("--photographs", folder))
     assert [one.complete for one in shown] == [False, True, True, True]

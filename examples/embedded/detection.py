@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from images import HANDS_SHARE, MAX_HANDS, WHOLE_IMAGES, blurred, chunk_rng, pick_level, recolored
 from loop import Places
-from photographs import Labelled, sample, stacked
+from photograph_tiles import Labelled, sample, stacked
 from store import Store
 from torch import Tensor
 from yolox_training import start_from, yolox_loss

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 from images import WHOLE_IMAGES, whole_images
-from photographs import add_photographs, lists_of, read_photographs
+from photograph_tiles import add_photographs, lists_of, read_photographs
 from tqdm import tqdm
 from train import EMBEDDED, RECIPES
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from photographs import entries
+from photograph_tiles import entries
 from tqdm import tqdm
 
 from modelscope_handkp.arrays import Array, Image
@@ -34,7 +34,7 @@ class Hand(NamedTuple):
 
 
 def read_hands(*lists: Path) -> list[Hand]:
-    """The hands with keypoints of lists in JSON lines, as `photographs.read_photographs` takes them."""
+    """The hands with keypoints of lists in JSON lines, as `photograph_tiles.read_photographs` takes them."""
     found = []
     for file, entry in tqdm(entries(*lists), desc="hands in photographs", unit="image", disable=not lists):
         labelled = [hand for hand in entry["hands"] if hand.get("keypoints") and hand.get("label") != BOX_ONLY]

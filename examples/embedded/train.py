@@ -29,7 +29,7 @@ from images import crops
 from loop import Places, Task, Training
 from numpy.typing import NDArray
 from photograph_crops import read_hands
-from photographs import add_photographs, lists_of, read_photographs, without_hands
+from photograph_tiles import add_photographs, lists_of, read_photographs, without_hands
 from store import Render, Store, start_rendering
 
 from modelscope_handkp.model_dir.checkpoint import read_state_dict
