@@ -51,7 +51,8 @@ def test_at_most_16_candidates_are_looked_at(tiny_dir: Callable[..., Path], crop
     hands = ours(noise(0, 60))
     assert crops_seen[0] == 16
     assert sum(crops_seen) <= (1 + 1 + VIEWS) * 16
-    assert crops_seen[-1] == VIEWS * len(hands)
+    assert crops_seen[-1] % VIEWS == 0
+    assert VIEWS * len(hands) <= crops_seen[-1] <= VIEWS * 16, "all views may still show that two are one"
     assert set(hands.scores) <= set(np.linspace(0.9, 0.5, 60, dtype=np.float32)[:16]), "the best ones"
 
 
