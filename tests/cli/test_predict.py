@@ -210,6 +210,7 @@ def test_an_empty_folder_and_a_pattern_without_match_are_named(folder: Path, mod
         (["--score-threshold", "2"], "score_threshold"),
         (["--score-threshold", "nan"], "score_threshold"),
         (["--hand-threshold", "-1"], "hand_threshold"),
+        (["--max-candidates", "0"], "max_candidates"),
         (["--keypoint-threshold", "2"], "keypoint_threshold"),
         (["--device", "abacus"], "abacus"),
         (["--model", "nothing_such"], "nothing_such"),
