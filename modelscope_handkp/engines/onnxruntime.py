@@ -1,0 +1,58 @@
+"""ONNX Runtime."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, InputError, MissingPackageError
+from .onnx_model import INSTALL, OnnxModel
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}  # of the input
+
+
+class OnnxRuntimeEngine:
+    """Runs an ONNX model with one input; threads may share it.
+
+    Args:
+        model: what is run.
+        device: the CPU, on as many threads as torch has at this moment, or a GPU.
+    Raises:
+        MissingPackageError: onnxruntime is not installed. InputError: it cannot use that device.
+        CheckpointError: it cannot run the model, or the model takes something else than one batch of images.
+    """
+
+    def __init__(self, model: OnnxModel, device: torch.device) -> None:
+        runtime = _runtime()
+        provider = PROVIDERS.get(device.type)
+        if provider not in runtime.get_available_providers():
+            raise InputError(f"the onnxruntime that is installed has no provider for {device}: choose another engine.")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4  # it would print what it then raises
+        chosen = [(provider, {"device_id": device.index or 0})] if device.type == "cuda" else [provider]
+        try:
+            self._session = runtime.InferenceSession(model.content, options, providers=chosen)
+        except Exception as error:  # its classes are not public
+            raise CheckpointError(f"{model.name} cannot be run by ONNX Runtime: {str(error)[:300]}") from None
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type not in TYPES:
+            found = ", ".join(f"{value.name} {value.type}" for value in inputs)
+            raise CheckpointError(f"{model.name} must take one batch of images in floating point, it takes {found}.")
+        self._name, self._type = inputs[0].name, TYPES[inputs[0].type]
+
+    def __call__(self, images: Tensor) -> tuple[Any, ...]:
+        """Images (N, 3, H, W) float32 on any device -> the outputs, float32 arrays (others keep their type)."""
+        feed = {self._name: np.ascontiguousarray(images.detach().cpu().numpy().astype(self._type, copy=False))}
+        outputs = self._session.run(None, feed)
+        return tuple(x.astype(np.float32) if x.dtype == np.float16 else x for x in outputs)
+
+
+def _runtime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingPackageError(f"the engine onnxruntime needs its package: {INSTALL}") from None
+    return onnxruntime
