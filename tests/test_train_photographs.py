@@ -41,7 +41,7 @@ def folder(tmp_path):
 
 
 def lists(*arguments):
-    from photograph_tiles import add_photographs, lists_of
+    from photograph_lists import add_photographs, lists_of
 
     parser = argparse.ArgumentParser()
     add_photographs(parser)
@@ -62,31 +62,115 @@ def test_the_lists_of_all_folders_are_read_and_people_can_be_left_out(folder, tm
     assert f"{other} holds no train.jsonl" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "{",
-        "[]",
-        '{"file": "a.png", "hands": []}',
-        '{"file": "a.png", "hands": [{"keypoints": null}], "complete": true}',
-        '{"file": "a.png", "hands": [{"box": [1, 2, 3]}], "complete": true}',
-        '{"file": "a.png", "hands": [{"box": [1, 2, 3, 4, 5, 6, 7, 8]}], "complete": true}',
-        '{"file": "a.png", "hands": [{"box": [1, 2, 3, 4], "keypoints": [[1, 2]]}], "complete": true}',
-        '{"file": "a.png", "hands": [], "complete": "no"}',
-        '{"file": "b.png", "hands": [], "complete": true}',
+def entry(file="a.png", complete=True, **hand):
+    return {"file": file, "hands": [{"box": BOX, "keypoints": None, **hand}], "complete": complete}
+
+
+NAN, INFINITY = float("nan"), float("inf")
+BROKEN = [
+    "{",
+    "[]",
+    "null",
+    "[" * 100_000,
+    {"file": "a.png", "hands": []},
+    {"hands": [], "complete": True},
+    {**entry(), "hands": None},
+    {**entry(), "hands": {}},
+    {**entry(), "hands": "none"},
+    {**entry(), "hands": [BOX]},
+    {**entry(), "hands": [{"keypoints": None}]},
+    entry(complete="no"),
+    {**entry(complete=False), "two_hands_of_one_person": "false"},
+    *[
+        entry(box=box)
+        for box in ([1, 2, 3], [*BOX, *BOX], ["1", "2", "30", "40"], [False, False, True, True], None, [None] * 4,
+                    [NAN] * 4, [0, 0, INFINITY, 9], [0, 0, 10**400, 9], [-1e30, 0, 1e30, 9], [[0], [0, 1], 2, 3],
+                    [100, 80, 60, 40], [60, 40, 60, 80], [60, 40, 100, 40], [160, 40, 200, 80], [60, -90, 100, 0])
     ],
-)
+    *[
+        entry(keypoints=keypoints)
+        for keypoints in ("x", 7, [], [[1, 2]], [1] * 21, [[70]] * 21, [[70, 50, 2]] * 21, [[[70, 50]]] * 21,
+                          [[NAN, 50]] * 21, [[None, None]] * 21, [[1e30, 50]] * 21, [[0.5, 0.5]] * 21)
+    ],
+    *[
+        entry(file)
+        for file in ("b.png", "", ".", 5, None, "a\0.png", "a" * 5000, "http://localhost/a.png", "../a.png",
+                     "x/../../a.png", "/a.png", "text.png", "truncated.jpg", "empty.png")
+    ],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", BROKEN, ids=lambda line: f"{line}"[:60])
 def test_a_line_that_is_no_entry_is_named(folder, line):
+    """Before anything is trained, in one short sentence."""
     from photograph_crops import read_hands
     from photograph_tiles import read_photographs
 
     from modelscope_handkp.errors import InputError
 
+    (folder / "text.png").write_text("hello")
+    (folder / "empty.png").write_bytes(b"")
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    (folder / "truncated.jpg").write_bytes(cv2.imencode(".jpg", noise)[1].tobytes()[:4000])
     good = (folder / "train.jsonl").read_text()
-    (folder / "train.jsonl").write_text(good + "\n" + line + "\n")
+    (folder / "train.jsonl").write_text(good + "\n" + (line if isinstance(line, str) else json.dumps(line)) + "\n")
     for read in (read_photographs, read_hands):
-        with pytest.raises(InputError, match=r"train\.jsonl, line 5: "):
+        with pytest.raises(InputError, match=r"train\.jsonl, line 5: ") as caught:
             read(folder / "train.jsonl")
+        assert len(str(caught.value)) < 700 and "\n" not in str(caught.value)
+
+
+def test_lists_without_anything_to_learn_from_are_named(folder):
+    from photograph_crops import read_hands
+    from photograph_tiles import read_photographs
+
+    from modelscope_handkp.errors import InputError
+
+    for read, text, named in (
+        (read_photographs, "\n \n", "no image"),
+        (read_hands, "", "no image"),
+        (read_hands, json.dumps(entry()), "no hand has keypoints"),
+    ):
+        (folder / "train.jsonl").write_text(text)
+        with pytest.raises(InputError, match=rf"train\.jsonl: .*{named}"):
+            read(folder / "train.jsonl")
+    (folder / "train.jsonl").write_text(json.dumps(entry()), "utf-16")
+    with pytest.raises(InputError, match=r"train\.jsonl is not UTF-8"):
+        read_photographs(folder / "train.jsonl")
+    assert read_photographs() == read_hands() == []
+
+
+@pytest.mark.parametrize("text", ["\ufeff", ' {"source": "one\u2028line\x85", ', "\r\n"])
+def test_what_other_editors_write_is_read(folder, text):
+    from photograph_tiles import read_photographs
+
+    line = json.dumps(entry())
+    line = text + line[1:] if text.endswith(", ") else text + line
+    (folder / "train.jsonl").write_bytes(line.encode())
+    assert len(read_photographs(folder / "train.jsonl")) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (33, 31)])
+def test_images_of_any_ratio_are_learnt_from(folder, shape):
+    """As tiles, as crops of a hand along them and of a tiny one, and as backgrounds."""
+    from detection import scenes
+    from photograph_crops import crop, read_hands
+    from photograph_tiles import read_photographs, sample, without_hands
+
+    height, width = shape
+    cv2.imwrite(str(folder / "thin.png"), np.zeros((*shape, 3), np.uint8))
+    middle = [[width / 2, height / 2]] * 21
+    long, tiny = [0, 0, width, height], [width / 2, height / 2, width / 2 + 0.01, height / 2 + 0.01]
+    hands = [{"box": box, "keypoints": middle} for box in (long, tiny)]
+    entries = [{"file": "thin.png", "hands": some, "complete": True} for some in (hands, [])]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    shown, rng = read_photographs(folder / "train.jsonl"), np.random.default_rng(0)
+    for _ in range(20):
+        assert sample(rng, lambda: shown[rng.integers(2)], SIZE).image.shape == (SIZE, SIZE, 3)
+        for hand in read_hands(folder / "train.jsonl"):
+            assert crop(rng, hand, SIZE)[0].shape == (3, SIZE, SIZE)
+    for chunk in range(2):
+        assert scenes(without_hands(shown), 3, chunk, SIZE)[0].shape == (8, 3, SIZE, SIZE)
 
 
 def test_all_hands_are_known_where_the_list_says_so_or_a_person_has_two(folder):
@@ -164,3 +248,20 @@ def test_windows_of_photographs_come_from_those_whose_hands_are_known(folder):
     shown = list(photographs(lists("--photographs", folder), 10, 0))
     assert sorted(len(boxes) for _, (boxes,) in shown) == [0, 0, 2]
     assert len(list(photographs(lists("--photographs", folder), 1, 0))) == 1
+
+
+def test_photographs_without_a_hand_are_enough(tmp_path):
+    """They are backgrounds, and tiles in which there is no hand."""
+    from detection import LABELS, YOLOXTask
+    from photograph_tiles import Labelled
+    from train import DETECTION
+
+    from modelscope_handkp.model_dir.config import read_python_config
+
+    class Renders:
+        images, labels = np.full((8, 3, SIZE, SIZE), 9, np.uint8), np.full((8, *LABELS), np.nan, np.float32)
+
+    free = Labelled(np.zeros((50, 50, 3), np.uint8), np.zeros((0, 4), np.float32), complete=True)
+    task = YOLOXTask({**read_python_config(DETECTION), "width": 1 / 16}, Renders(), [free])
+    for seed in range(3):
+        assert task.loss(np.arange(2), 0.0, np.random.default_rng(seed)).isfinite()

@@ -65,7 +65,7 @@ class YOLOXTask:
             boxes: Array = self.store.labels[place]
             image = np.ascontiguousarray(self.store.images[place][::-1].transpose(1, 2, 0))
             return Labelled(image, boxes[~np.isnan(boxes[:, 0])], complete=True)
-        among = self.with_hands if rng.random() < WITH_HANDS else self.photographs
+        among = self.with_hands if rng.random() < WITH_HANDS and self.with_hands else self.photographs
         return among[rng.integers(len(among))]
 
 
@@ -91,7 +91,7 @@ def scenes(backdrops: Sequence[Path], seed: int, chunk: int, size: int) -> tuple
 def _square(rng: np.random.Generator, file: Path, size: int) -> Tensor:
     """A random square of a photograph, at least half as wide as it, as (3, S, S) RGB in 0..1."""
     image = load_image(file)
-    side = int(min(image.shape[:2]) * rng.uniform(0.5, 1))
+    side = max(1, int(min(image.shape[:2]) * rng.uniform(0.5, 1)))
     y, x = (rng.integers(0, length - side + 1) for length in image.shape[:2])
     part = cv2.resize(image[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(part[..., ::-1].copy()).permute(2, 0, 1).float() / 255

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 import torch
 from images import WHOLE_IMAGES, whole_images
-from photograph_tiles import add_photographs, lists_of, read_photographs
+from photograph_lists import add_photographs, lists_of
+from photograph_tiles import read_photographs
 from tqdm import tqdm
 from train import EMBEDDED, RECIPES
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from photograph_tiles import entries
-from tqdm import tqdm
+from photograph_lists import read_entries
 
 from modelscope_handkp.arrays import Array, Image
+from modelscope_handkp.errors import InputError
 from modelscope_handkp.geometry.affine import crop_matrix, warp_points
 from modelscope_handkp.geometry.boxes import BOX_PADDING, PIXEL_STD, clip_boxes
 from modelscope_handkp.skeleton import NUM_KEYPOINTS
-from modelscope_handkp.sources.images import load_image
 from modelscope_handkp.synthetic.scene import OUTSIDE, VISIBLE
 
 BOX_ONLY = "box mended by hand"  # label of hands whose keypoints may be wrong
@@ -34,24 +33,30 @@ class Hand(NamedTuple):
 
 
 def read_hands(*lists: Path) -> list[Hand]:
-    """The hands with keypoints of lists in JSON lines, as `photograph_tiles.read_photographs` takes them."""
+    """The hands with keypoints of lists, as `photograph_lists.read_entries` takes them.
+
+    Raises:
+        InputError: as `read_entries` does; no hand has keypoints that can be trusted.
+    """
     found = []
-    for file, entry in tqdm(entries(*lists), desc="hands in photographs", unit="image", disable=not lists):
-        labelled = [hand for hand in entry["hands"] if hand.get("keypoints") and hand.get("label") != BOX_ONLY]
-        image = load_image(file) if labelled else None
-        found += [_around(image, hand) for hand in labelled]
+    for entry, image in read_entries(*lists):
+        found += [_around(image, hand.keypoints, hand.box) for hand in entry.hands
+                  if hand.keypoints is not None and hand.label != BOX_ONLY]  # fmt: skip
+    if lists and not found:
+        raise InputError(f"{', '.join(map(str, lists))}: no hand has keypoints.")
     return found
 
 
-def _around(image: Image, hand: dict[str, Any]) -> Hand:
+def _around(image: Image, keypoints: Array, box: Array) -> Hand:
     """A hand with its surroundings, no larger than needed."""
-    keypoints, box = np.array(hand["keypoints"], np.float32)[:, :2], np.array(hand["box"], np.float32)
     side, center = float((box[2:] - box[:2]).max()), (box[:2] + box[2:]) / 2
     reach = SURROUNDINGS * side / 2
-    part = clip_boxes(np.concatenate([center - reach, center + reach])[None], *image.shape[1::-1])[0]
-    left, top, right, bottom = part.round().astype(int)
-    zoom = min(1.0, LONGEST / side)
+    size = np.array(image.shape[1::-1])
+    part = clip_boxes(np.concatenate([center - reach, center + reach])[None], *size)[0].round().astype(int)
+    left, top = np.minimum(part[:2], size - 1)
+    right, bottom = np.maximum(part[2:], [left + 1, top + 1])
     shown = image[top:bottom, left:right, ::-1]
+    zoom = max(min(1.0, LONGEST / side), 1 / min(shown.shape[:2]))
     if zoom < 1:
         shown = cv2.resize(shown, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
     corner = np.array([left, top], np.float32)

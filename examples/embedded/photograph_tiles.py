@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from photograph_lists import read_entries
 from torch import Tensor
 
 from modelscope_handkp.arrays import Array, Image
 from modelscope_handkp.detection.yolox import PADDING
-from modelscope_handkp.errors import InputError
 from modelscope_handkp.geometry.boxes import clip_boxes
-from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.sources.images import load_image
 
-LISTS = "train.jsonl", "people.jsonl"
 GROWN = 1.08  # labels are tight around the keypoints, a rendered hand's box is around its flesh
 SURE = 1.5  # of a labelled box: its surroundings, of which something is known also where other hands have no label
 SMALLEST_HAND = 8.0  # px of the input: what is smaller is neither hand nor background
@@ -52,69 +48,8 @@ class Sample(NamedTuple):
 
 
 def read_photographs(*lists: Path) -> list[Labelled]:
-    """The photographs of lists in JSON lines: ``file`` (below the list's folder), ``hands`` (``box``), ``complete``.
-
-    ``two_hands_of_one_person`` counts as complete: nobody has a third hand.
-    """
-    photographs = []
-    for file, entry in entries(*lists):
-        boxes = np.array([hand["box"] for hand in entry["hands"]], np.float32).reshape(-1, 4)
-        complete = bool(entry["complete"] or entry.get("two_hands_of_one_person"))
-        photographs.append(Labelled(file, boxes, complete))
-    return photographs
-
-
-def entries(*lists: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The image files and lines of lists.
-
-    Raises:
-        InputError: a line that is no entry, or names an image that is not there.
-    """
-    found = []
-    for path in lists:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if not line.strip():
-                continue
-            try:
-                entry = json.loads(line)
-                file, right = path.parent / entry["file"], _is_entry(entry)
-            except (ValueError, KeyError, TypeError):
-                right = False
-            if not right:
-                raise InputError(
-                    f"{path}, line {number}: an image has file, complete (true or false) and hands, each with a box of "
-                    f"4 numbers and {NUM_KEYPOINTS} keypoints or null; this is {line:.80}"
-                )
-            if not file.is_file():
-                raise InputError(f"{path}, line {number}: {file} does not exist")
-            found.append((file, entry))
-    return found
-
-
-def _is_entry(entry: dict[str, Any]) -> bool:
-    """Whether the values of an entry are of the kinds that `entries` asks for."""
-    boxes = [np.shape(np.array(hand["box"], float)) == (4,) for hand in entry["hands"]]
-    given = [hand["keypoints"] for hand in entry["hands"] if hand.get("keypoints")]
-    keypoints = [np.array(points, float).shape[:1] == (NUM_KEYPOINTS,) for points in given]
-    return isinstance(entry["complete"], bool) and all(boxes) and all(keypoints)
-
-
-def add_photographs(parser: argparse.ArgumentParser) -> None:
-    """The options that `lists_of` reads."""
-    parser.add_argument("--photographs", type=Path, nargs="+", default=[], metavar="FOLDER", help="with labelled hands")
-    parser.add_argument("--without-people", action="store_true", help="leave out the people.jsonl of these folders")
-
-
-def lists_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Path]:
-    """The lists in the folders of ``--photographs``; a folder without any ends the program."""
-    names = LISTS[:1] if args.without_people else LISTS
-    lists = []
-    for folder in args.photographs:
-        found = [folder / name for name in names if (folder / name).is_file()]
-        if not found:
-            parser.error(f"{folder} holds no {' or '.join(names)}")
-        lists += found
-    return lists
+    """The photographs of lists, as `photograph_lists.read_entries` takes them; their images are read once to check."""
+    return [Labelled(entry.file, entry.boxes, entry.complete) for entry, _ in read_entries(*lists)]
 
 
 def without_hands(photographs: list[Labelled]) -> list[Path]:

@@ -29,7 +29,8 @@ from images import crops
 from loop import Places, Task, Training
 from numpy.typing import NDArray
 from photograph_crops import read_hands
-from photograph_tiles import add_photographs, lists_of, read_photographs, without_hands
+from photograph_lists import add_photographs, lists_of
+from photograph_tiles import read_photographs, without_hands
 from store import Render, Store, start_rendering
 
 from modelscope_handkp.model_dir.checkpoint import read_state_dict
