@@ -12,6 +12,7 @@ from torch import nn
 
 import modelscope_handkp
 from modelscope_handkp.detection.base import as_detector
+from modelscope_handkp.errors import CheckpointError, InputError
 from modelscope_handkp.model_dir.checkpoint import load_weights, read_state_dict
 from modelscope_handkp.model_dir.config import read_configuration
 from modelscope_handkp.model_dir.settings import NetworkSettings
@@ -200,3 +201,129 @@ def test_windows_take_the_place_of_some_crops(scripts):
         assert all((crop == 0).all() == (joints[:, 2] == 0).all() for crop, joints in drawn)
         shares.append(np.mean([not crop.any() for crop, _ in drawn]))
     assert shares[0] == 0 and 0.06 < shares[1] < 0.15
+
+
+class Sum:
+    """Learns the sum of a line; counts its steps."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.network, self.steps = nn.Linear(4, 1), 0
+
+    def plain(self, places):
+        return None
+
+    def loss(self, places, progress, rng):
+        self.steps += 1
+        inputs = torch.from_numpy(rng.random((8, 4))).float()
+        return (self.network(inputs)[:, 0] - inputs.sum(1)).square().mean()
+
+
+def run_of(folder, task, samples=40, lr=0.1, **options):
+    from loop import Training
+
+    return Training(task, lambda rng, done: np.arange(8), samples=samples, batch=8, lr=lr, seed=1,
+                    state_file=folder / "state.pt", options=options)  # fmt: skip
+
+
+def test_a_run_that_is_stopped_and_resumed_repeats_the_whole_one(scripts, tmp_path):
+    whole, stopped, resumed = Sum(), Sum(), Sum()
+    for folder in ("whole", "stopped"):
+        (tmp_path / folder).mkdir()
+    run_of(tmp_path / "whole", whole).run()
+    first = run_of(tmp_path / "stopped", stopped)
+    first.task.loss = lambda *given: first.save() or Sum.loss(stopped, *given) if stopped.steps < 3 else 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        first.run()
+    second = run_of(tmp_path / "stopped", resumed)
+    second.resume()
+    second.run()
+    assert 0 < resumed.steps < whole.steps == 5
+    assert all(torch.equal(*pair) for pair in zip(whole.network.parameters(), resumed.network.parameters()))
+
+
+@pytest.mark.parametrize("change", [{"samples": 80}, {"lr": 0.2}, {"photographs": "b"}, {"windows": "w.npy"}])
+def test_the_state_of_another_run_is_not_resumed(scripts, tmp_path, change):
+    """It would be written as the weights of this one, perhaps without a step."""
+    run_of(tmp_path, Sum(), photographs="a").run()
+    run_of(tmp_path, Sum(), photographs="a").resume()
+    other = run_of(tmp_path, Sum(), **{"photographs": "a", **change})
+    before = [weights.clone() for weights in other.network.parameters()]
+    (name, value) = next(iter(change.items()))
+    with pytest.raises(InputError, match=rf"state\.pt is of a run with .*{name}.*, not .*{name} {value}: .*--cache"):
+        other.resume()
+    assert all(torch.equal(*pair) for pair in zip(before, other.network.parameters()))
+
+
+def test_a_store_of_other_images_is_named(scripts, tmp_path):
+    from store import Store
+
+    Store(tmp_path / "ring", 8, 16, (2, 4)).add(torch.ones(1, 3, 16, 16), torch.ones(1, 2, 4))
+    assert Store(tmp_path / "ring", 8, 16, (2, 4)).images[0].min() == 255
+    for changed in ((9, 16, (2, 4)), (8, 17, (2, 4)), (8, 16, (3, 4))):
+        with pytest.raises(InputError, match=r"\.npy holds .*--cache"):
+            Store(tmp_path / "ring", *changed)
+
+
+@pytest.mark.slow
+def test_training_ends_when_rendering_does(scripts, tmp_path):
+    from store import Store, start_rendering
+
+    store = Store(tmp_path / "ring", 8, 16, (2, 4))
+    start_rendering(print, store, 1)  # gives no images
+    with pytest.raises(RuntimeError, match="renders has ended"):
+        store.draw(np.random.default_rng(0), 2, 4, 4)
+
+
+def test_keypoints_do_not_start_from_another_network(scripts):
+    from keypoints import KeypointTask
+
+    config = read_configuration(EMBEDDED)
+    state = read_state_dict(EMBEDDED / "pytorch_model.pt")
+    task = KeypointTask(config, None)
+    task.start_from(state)
+    assert torch.equal(task.network.state_dict()["keypoint_head.final_layer.weight"],
+                       state.pop("keypoint_head.final_layer.weight"))  # fmt: skip
+    with pytest.raises(CheckpointError, match="final_layer"):
+        task.start_from(state)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--samples", "-32"], "--samples must be at least 32"),
+        (["--samples", "8"], "--samples must be at least 32"),
+        (["--lr", "nan"], "--lr"),
+        (["--lr", "0"], "--lr"),
+        (["--threads", "0"], "--threads"),
+        (["--seed", "-1"], "--seed"),
+        (["--windows", "nothing.npy"], "nothing.npy"),
+        (["--windows", __file__], "no array"),
+        (["--photographs", "nothing"], "nothing holds no train.jsonl"),
+    ],
+)
+def test_options_that_make_no_run_end_in_a_sentence(scripts, tmp_path, monkeypatch, capsys, options, named):
+    import train
+
+    folders = ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["train.py", "keypoints", *options, *folders])
+    with pytest.raises(SystemExit):
+        train.main()
+    assert named in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "script", ["train.py detector --start-from", "mine.py w.npy --model", "yolox_from_onnx.py x o"]
+)
+def test_what_is_missing_ends_in_a_sentence(tmp_path, script):
+    name, *arguments = script.split()
+    command = [sys.executable, str(ROOT / "examples" / "embedded" / name), *arguments, "nothing"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                          check=False)  # fmt: skip
+    assert done.returncode != 0
+    assert "does not exist" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -250,6 +250,32 @@ def test_windows_of_photographs_come_from_those_whose_hands_are_known(folder):
     assert len(list(photographs(lists("--photographs", folder), 1, 0))) == 1
 
 
+def test_where_of_no_photograph_all_hands_are_known_there_are_no_windows(folder):
+    from mine import photographs
+
+    from modelscope_handkp.errors import InputError
+
+    (folder / "train.jsonl").write_text(json.dumps(entry(complete=False)))
+    with pytest.raises(InputError, match=r"train\.jsonl: of no image all hands are known"):
+        next(photographs([folder / "train.jsonl"], 10, 0))
+
+
+def test_windows_are_in_the_file_that_was_named(folder, monkeypatch, capsys):
+    import mine
+
+    found = np.zeros((3, 128, 128), np.uint8)
+    monkeypatch.setattr(mine, "windows", lambda *_: [found])
+    for out in ("windows", "nothing/windows"):
+        monkeypatch.setattr("sys.argv", ["mine.py", str(folder / out), "--photographs", str(folder)])
+        if "/" in out:
+            with pytest.raises(SystemExit):
+                mine.main()
+            assert "nothing is no folder" in capsys.readouterr().err
+        else:
+            mine.main()
+            assert np.load(folder / out).shape == (3, 3, 128, 128)
+
+
 def test_photographs_without_a_hand_are_enough(tmp_path):
     """They are backgrounds, and tiles in which there is no hand."""
     from detection import LABELS, YOLOXTask

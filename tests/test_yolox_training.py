@@ -224,6 +224,37 @@ def test_weights_of_other_classes_are_taken_but_for_the_classes():
         torch.testing.assert_close(ours[f"head.cls_preds.{level}.bias"].sigmoid(), torch.tensor([0.01]))
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"width": 1 / 8}, r"stem\.conv\.conv\.weight \(8, 12, 3, 3\) instead of \(4, 12, 3, 3\)"),  # not only classes
+        ({"depthwise": False}, "lacks"),
+    ],
+)
+def test_weights_of_another_size_are_no_start(change, named):
+    """Not a silent training from random weights."""
+    from yolox_training import start_from
+
+    network = build_yolox(settings(width=1 / 16, num_classes=1))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    other = build_yolox(settings(**{"width": 1 / 16, **change})).state_dict()
+    with pytest.raises(CheckpointError, match=named):
+        start_from(network, other)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("lost", ["head.cls_preds.0.weight", "backbone.C3_p4.m.0.conv1.conv.weight"])
+def test_weights_with_a_gap_or_nan_are_no_start(lost):
+    from yolox_training import start_from
+
+    network = build_yolox(settings(width=1 / 16, num_classes=1))
+    state = network.state_dict()
+    with pytest.raises(CheckpointError, match=lost):
+        start_from(network, {key: value for key, value in state.items() if key != lost})
+    with pytest.raises(CheckpointError, match=f"{lost} with NaN"):
+        start_from(network, {**state, lost: torch.full_like(state[lost], NAN)})
+
+
 def folded(network):
     """Weights and biases of the convolutions in the order of YOLOX's own export, batch norms folded by torch."""
     order = []
@@ -266,6 +297,16 @@ def test_a_file_of_another_network_is_refused():
     network = build_yolox(settings(width=1 / 8)).eval()
     with pytest.raises(CheckpointError, match=r"stem\.conv\.conv\.weight"):
         load_weights(network, state_dict(network, folded(original)), "folded")
+
+
+@pytest.mark.parametrize("content", [b"not an ONNX file", b"\x80\x02}."])
+def test_what_is_no_onnx_file_is_refused(tmp_path, content):
+    pytest.importorskip("onnx")
+    from yolox_from_onnx import convolutions
+
+    (tmp_path / "a.onnx").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"a\.onnx is no ONNX file"):
+        convolutions(tmp_path / "a.onnx")
 
 
 def test_images_pass_as_the_detector_scales_them(tmp_path):

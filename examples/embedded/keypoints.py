@@ -16,6 +16,7 @@ from store import Store
 from torch import Tensor, nn
 
 from modelscope_handkp.geometry.boxes import BOX_PADDING, PIXEL_STD
+from modelscope_handkp.model_dir.checkpoint import load_weights
 from modelscope_handkp.model_dir.settings import NetworkSettings
 from modelscope_handkp.networks.topdown import TopDown, build_topdown
 from modelscope_handkp.pose.transforms import NormalizeTensor, build_transforms
@@ -58,8 +59,12 @@ class KeypointTask:
         self.normalise = NormalizeTensor(chain["NormalizeTensor"]["mean"], chain["NormalizeTensor"]["std"])
 
     def start_from(self, state: dict[str, Tensor]) -> None:
-        """Take the weights of a checkpoint."""
-        self.network.load_state_dict(state)
+        """Take the weights of a checkpoint.
+
+        Raises:
+            CheckpointError: they are of another network.
+        """
+        load_weights(self.network, state, "the checkpoint to start from")
 
     def plain(self, places: Places) -> Tensor:
         """The stored crops at `places` (N, 3, S, S) as input of the network, without augmentation."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from modelscope_handkp.errors import InputError
 from modelscope_handkp.training.schedule import Schedule
 
 SCHEDULE = Schedule("CosineAnnealing", {"min_lr_ratio": 0.02}, by_epoch=False,
@@ -97,13 +98,15 @@ class Training:
 
     Everything that is random follows from (seed, step), so a run that is killed and resumed repeats the whole one.
     `bfloat16` halves the time of a step on a processor that computes in it (AVX512-BF16, AMX); `progress_from` is the
-    share of a run that counts as done when training starts from given weights.
+    share of a run that counts as done when training starts from given weights. `options` says in words what else makes
+    the run what it is, such as its data; the state of another run is not resumed.
     """
 
     def __init__(self, task: Task, draw: Callable[[np.random.Generator, int], Places], *, samples: int, batch: int,
                  lr: float, seed: int, bfloat16: bool = False, progress_from: float = 0.0,
-                 state_file: Path | None = None) -> None:  # fmt: skip
+                 state_file: Path | None = None, options: dict[str, str] | None = None) -> None:  # fmt: skip
         self.task, self.draw, self.state_file = task, draw, state_file
+        self.options = {"--samples": str(samples), "--lr": str(lr), **(options or {})}
         self.bfloat16, self.progress_from = bfloat16, progress_from
         self.steps, self.batch = samples // batch, batch
         self.lr, self.seed, self.step, self.seconds = lr, seed, 0, 0.0
@@ -113,10 +116,22 @@ class Training:
         self.history: list[tuple[int, float]] = []  # samples seen, mean loss since the last
 
     def resume(self) -> None:
-        """Resume from the state file, if there is one."""
+        """Resume from the state file, if there is one.
+
+        Raises:
+            InputError: it is of a run with other options.
+        """
         if self.state_file is None or not self.state_file.exists():
             return
         state = torch.load(self.state_file)
+        other = state.get("options", self.options)  # earlier states do not say
+        names = [name for name in sorted({*other, *self.options}) if other.get(name) != self.options.get(name)]
+        if names:
+            theirs, ours = (", ".join(f"{name} {run.get(name)}" for name in names) for run in (other, self.options))
+            raise InputError(
+                f"{self.state_file} is of a run with {theirs}, not {ours}: give another --seed or --cache, or delete "
+                f"{self.state_file.parent} to begin anew."
+            )
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -134,6 +149,7 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
+            "options": self.options,
         }
         unfinished = self.state_file.with_suffix(".part")
         torch.save(state, unfinished)

@@ -28,6 +28,7 @@ from modelscope_handkp.arrays import Array, Image
 from modelscope_handkp.detection import build_detector
 from modelscope_handkp.detection.base import Detector
 from modelscope_handkp.engines import build_engine
+from modelscope_handkp.errors import HandkpError, InputError
 from modelscope_handkp.geometry.affine import crop_matrix
 from modelscope_handkp.geometry.boxes import box_to_center_scale, iou, xyxy_to_xywh
 from modelscope_handkp.model_dir.config import read_configuration
@@ -69,6 +70,8 @@ def renders(count: int, seed: int) -> Iterator[tuple[Sequence[Image], Sequence[A
 def photographs(lists: list[Path], most: int, seed: int) -> Iterator[tuple[Sequence[Image], Sequence[Array]]]:
     """Some of the photographs of which all hands are known, one at a time, and the boxes of their hands."""
     known = [one for one in read_photographs(*lists) if one.complete]
+    if not known:
+        raise InputError(f"{', '.join(map(str, lists))}: of no image all hands are known (complete).")
     chosen = np.random.default_rng(seed).permutation(len(known))[:most]
     for place in tqdm(chosen, unit="image"):
         yield [load_image(known[place].image)], [known[place].boxes]
@@ -83,6 +86,8 @@ def main() -> None:
     add_photographs(parser)
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="model directory with the detector")
     args = parser.parse_args()
+    if not args.out.parent.is_dir():
+        parser.error(f"{args.out.parent} is no folder")
     settings = ModelSettings.parse(read_configuration(args.model)).detection
     engine = functools.partial(build_engine, "eager", device=torch.device("cpu"))
     detector = build_detector(args.model, settings, None, engine)
@@ -96,9 +101,13 @@ def main() -> None:
         found += windows(detector, images, boxes, RECIPES["keypoints"].pixels)
     if not found:
         raise SystemExit(f"no false box in {args.images} images: take more, at least {WHOLE_IMAGES}")
-    np.save(args.out, np.stack(found))
+    with args.out.open("wb") as file:  # by its name, numpy would add an ending
+        np.save(file, np.stack(found))
     print(f"{len(found)} windows in {args.out}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HandkpError as error:
+        raise SystemExit(f"error: {error}") from None

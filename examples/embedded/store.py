@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from modelscope_handkp.errors import InputError
 
 Render = Callable[[int, int, int], tuple[Tensor, Tensor]]  # seed, chunk, pixels -> images (n, 3, S, S), labels (n, ...)
 POLL_SECONDS = 0.1
@@ -31,11 +34,15 @@ class Store:
         self.images = self._open(folder / "images.npy", (capacity, 3, size, size), np.uint8)
         self.labels = self._open(folder / "labels.npy", (capacity, *label_shape), np.float32)
         self._count = self._open(folder / "count.npy", (2,), np.int64)
+        self.renderer: BaseProcess | None = None
 
     @staticmethod
     def _open(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         mode = "r+" if path.exists() else "w+"
-        return np.lib.format.open_memmap(path, mode=mode, dtype=dtype, shape=shape)
+        opened = np.lib.format.open_memmap(path, mode=mode, dtype=dtype, shape=shape)
+        if opened.shape != shape:  # an existing file keeps its own
+            raise InputError(f"{path} holds {opened.shape}, not {shape}: give another --cache, or delete its folder.")
+        return opened
 
     @property
     def rendered(self) -> int:
@@ -58,9 +65,14 @@ class Store:
         """`batch` places among the first `available` images, once they are there; `ahead` more may be rendered.
 
         The places follow from `rng` and `available` alone, however fast the other process renders.
+
+        Raises:
+            RuntimeError: that process has ended.
         """
         self._count[1] = available + ahead
         while self.rendered < available:
+            if self.renderer is not None and not self.renderer.is_alive():
+                raise RuntimeError("the process that renders has ended: its error is above")
             time.sleep(POLL_SECONDS)
         oldest = max(0, available + 2 * ahead - self.capacity)  # what is older may be overwritten by now
         return rng.integers(oldest, available, batch) % self.capacity
@@ -81,4 +93,5 @@ def _fill(render: Render, arguments: tuple[Any, ...], seed: int) -> None:
 def start_rendering(render: Render, store: Store, seed: int) -> None:
     """Fill `store` in a process that ends with this one."""
     context = multiprocessing.get_context("spawn")
-    context.Process(target=_fill, args=(render, store.arguments, seed), daemon=True).start()
+    store.renderer = context.Process(target=_fill, args=(render, store.arguments, seed), daemon=True)
+    store.renderer.start()

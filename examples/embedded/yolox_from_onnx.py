@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from modelscope_handkp.detection.yolox import letterbox, network_input
+from modelscope_handkp.errors import CheckpointError, HandkpError, MissingFileError, MissingPackageError
 from modelscope_handkp.model_dir.checkpoint import load_weights
 from modelscope_handkp.model_dir.config import read_python_config
 from modelscope_handkp.model_dir.yolox_settings import YOLOXSettings
@@ -58,13 +59,28 @@ def main() -> None:
 
 
 def convolutions(path: Path) -> list[Folded]:
-    """The convolutions of an ONNX file, in its order."""
-    import onnx
-    from onnx.numpy_helper import to_array
+    """The convolutions of an ONNX file, in its order.
 
-    graph = onnx.load(str(path)).graph
-    values = {tensor.name: torch.from_numpy(to_array(tensor).copy()) for tensor in graph.initializer}
-    return [(values[node.input[1]], values[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
+    Raises:
+        MissingPackageError: without onnx. MissingFileError, CheckpointError: no such file, or none with convolutions
+            that have weights and a bias.
+    """
+    try:
+        import onnx
+        from onnx.numpy_helper import to_array
+    except ImportError:
+        raise MissingPackageError("reading ONNX files needs onnx: pip install onnx") from None
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist.")
+    try:
+        graph = onnx.load(str(path)).graph
+        values = {tensor.name: torch.from_numpy(to_array(tensor).copy()) for tensor in graph.initializer}
+        return [(values[node.input[1]], values[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
+    except Exception as error:  # whatever a decoder raises on a file of another kind
+        raise CheckpointError(
+            f"{path} is no ONNX file of a network whose convolutions have constant weights and biases: "
+            f"{type(error).__name__}: {error!s:.200}."
+        ) from None
 
 
 def state_dict(network: YOLOX, folded: list[Folded]) -> dict[str, Tensor]:
@@ -109,4 +125,7 @@ def run(network: YOLOX, sources: list[str], settings: YOLOXSettings) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HandkpError as error:
+        raise SystemExit(f"error: {error}") from None

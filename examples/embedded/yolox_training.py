@@ -13,18 +13,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modelscope_handkp.detection.yolox import decode_boxes, flattened, places
+from modelscope_handkp.model_dir.checkpoint import load_weights
 from modelscope_handkp.networks.yolox import YOLOX
 
 CENTER_RADIUS = 1.5  # strides from the centre of a box to the places that may be assigned to it
 MOST_PLACES = 10  # assigned to a box
 IOU_COST, IOU_WEIGHT = 3.0, 5.0  # of the box against the class: in the assignment, in the loss
 PRIOR = 0.01  # score of an untrained class
+CLASSES = "head.cls_preds."  # names of the weights that depend on the classes
 
 
 def start_from(network: YOLOX, state: dict[str, Tensor]) -> None:
-    """Put weights into a network; where they are of other classes, such as COCO's, its own begin with a low score."""
-    own = {key: value for key, value in network.state_dict().items() if state[key].shape != value.shape}
-    network.load_state_dict({**state, **own})
+    """Put weights into a network; where they are of other classes, such as COCO's, its own begin with a low score.
+
+    Raises:
+        CheckpointError: the weights are of another network, beyond the classes.
+    """
+    own = {
+        key: value
+        for key, value in network.state_dict().items()
+        if key.startswith(CLASSES) and key in state and state[key].shape != value.shape
+    }
+    load_weights(network, {**state, **own}, "the checkpoint to start from")
     for convolution in network.head.cls_preds if own else ():
         nn.init.constant_(convolution.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
 
