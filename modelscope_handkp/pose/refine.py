@@ -66,9 +66,14 @@ def poorly_localised(keypoints: Array, boxes: Array, width: int, height: int) ->
 
 
 def localised(keypoints: Array, boxes: Array, width: int, height: int) -> Array:
-    """Boxes (N, 4) xyxy around those keypoints (N, 21, 3) that say where their hand is, in place of the detector's."""
-    plausible = mean_scores(keypoints)[:, None] >= PLAUSIBLE_MEAN
-    return np.where(plausible, around(keypoints, width, height), boxes)
+    """Boxes (N, 4) xyxy around those keypoints (N, 21, 3) that say where their hand is, in place of the detector's.
+
+    Keypoints beside the image, or all at one place, have no box with an area: there the detector's stays.
+    """
+    found = around(keypoints, width, height)
+    solid = (found[:, 2:] > found[:, :2]).all(axis=1)
+    plausible = mean_scores(keypoints) >= PLAUSIBLE_MEAN
+    return np.where((solid & plausible)[:, None], found, boxes)
 
 
 def around(keypoints: Array, width: int, height: int) -> Array:

@@ -147,3 +147,10 @@ def test_a_hands_box_is_around_its_keypoints_where_they_say_where_it_is() -> Non
     np.testing.assert_allclose(placed[0], [*np.maximum(low - margin, 0), *(high + margin)], rtol=1e-5)
     np.testing.assert_array_equal(placed[1], boxes[1] + 50)
     assert localised(keypoints[:0], boxes[:0], 400, 300).shape == (0, 4)
+
+
+@pytest.mark.parametrize("shape", [SPREAD + np.array([-300, 0]), SPREAD * [0, 1] + [400, 0], np.full((21, 2), 40)])
+def test_a_box_without_an_area_is_none(shape: np.ndarray) -> None:
+    """Keypoints beside the image, along its border or all at one place: the detector's box stays."""
+    keypoints, box = hand(0, 0.5, shape=shape)
+    np.testing.assert_array_equal(localised(keypoints[None], box[None], 400, 300), box[None])
