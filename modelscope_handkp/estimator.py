@@ -17,6 +17,7 @@ from .engines import build_engine
 from .engines.base import Engine
 from .engines.device import pick_device
 from .engines.fork import check_fork
+from .engines.precision import FLOAT32
 from .errors import ConfigError
 from .geometry.boxes import clip_boxes
 from .hands import Hands, Result
@@ -94,6 +95,8 @@ class HandEstimator:
         keypoint_threshold: float | None = None,
         engine: str = "eager",
         max_candidates: int | None = None,
+        precision: str = FLOAT32,
+        tta: str = "full",
     ) -> "HandEstimator":
         """An estimator from a model directory.
 
@@ -103,19 +106,24 @@ class HandEstimator:
             score_threshold: the least score of a detected box, and the last word on it; a low one offers more boxes, of
                 which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
             detector: in place of the model's own, as in `HandEstimator`.
-            engine: a name in `engines.ENGINES`: what runs the networks.
+            engine: what runs the networks, one of `engines.ENGINES`, or "auto": the fastest that is installed.
+            precision: in which they compute, one of `engines.precision.PRECISIONS`.
+            tta: test-time augmentation: "none" looks at each crop once, "flip" also at its mirror image, "full" at all
+                views of the configuration.
             batch_size, hand_threshold, keypoint_threshold, max_candidates: as in `HandEstimator`.
         Raises:
+            InputError: an engine or precision that is not possible here. MissingPackageError: an engine's package.
             MissingFileError, ConfigError, CheckpointError: the directory does not make a model known here.
         """
         check_fork()
         folder = find_model_dir(model_dir)
         settings = ModelSettings.parse(read_configuration(folder))
-        build = functools.partial(build_engine, engine, device=pick_device(device))
+        settings = replace(settings, views=settings.views.limited(tta))
+        build = functools.partial(build_engine, engine, device=pick_device(device), precision=precision)
         detector = build_detector(folder, settings.detection, score_threshold, build, detector)
-        network = load_topdown(folder, settings.network)
+        keypoints = build(load_topdown(folder, settings.network), size=settings.crop_size)
         limits = hand_threshold, keypoint_threshold, max_candidates
-        return cls(build(network), settings, detector, batch_size, *limits)
+        return cls(keypoints, settings, detector, batch_size, *limits)
 
     @overload
     def __call__(self, image: list[Any] | tuple[Any, ...], boxes: Any = None) -> list[Hands]: ...
@@ -212,7 +220,7 @@ class HandEstimator:
     def _keypoints(self, looks: list[Look], engine: Engine) -> Array:
         """(N, 21, 3): x, y in image pixels and score."""
         crops = [self._crop(look.image.rgb, look.box) for look in looks]
-        heatmaps = self._heatmaps(crops, engine).float().cpu().numpy()
+        heatmaps = self._heatmaps(crops, engine)
         centers, scales = (np.stack([getattr(crop, name) for crop in crops]) for name in ("center", "scale"))
         return self._codec.decode(heatmaps, centers, scales)
 

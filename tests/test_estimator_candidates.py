@@ -21,7 +21,7 @@ def crops_seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many crops each pass of an engine of the name "counter" gets."""
     seen: list[int] = []
 
-    def build(network: torch.nn.Module, device: torch.device, fold: bool) -> Any:
+    def build(network: torch.nn.Module, device: torch.device, fold: bool, *_: Any) -> Any:
         engine = EagerEngine(network, device, fold)
 
         def counted(images: torch.Tensor) -> Any:

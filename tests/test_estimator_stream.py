@@ -56,7 +56,7 @@ def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
     """The engines of ``from_pretrained(engine="recorder")``: of the detector if there is one, then of the keypoints."""
     made: list[Recorder] = []
 
-    def build(network: torch.nn.Module, device: torch.device, fold: bool) -> Recorder:
+    def build(network: torch.nn.Module, device: torch.device, fold: bool, *_: Any) -> Recorder:
         made.append(Recorder(EagerEngine(network, device, fold)))
         return made[-1]
 
@@ -339,7 +339,7 @@ def test_a_new_engine_and_a_new_detector_are_a_line_in_a_table_each(
         argmax_only(config)
         config["DETECTION"] = {"type": "Left", "config_file": "none", "model_path": "none"}
 
-    monkeypatch.setitem(ENGINES, "diagonal", lambda network, device, fold: Diagonal())
+    monkeypatch.setitem(ENGINES, "diagonal", lambda *_: Diagonal())
     monkeypatch.setitem(DETECTORS, "Left", lambda model_dir, settings, score_threshold, engine: Left())
     ours = HandEstimator.from_pretrained(tiny_dir(edit=edit), "cpu", engine="diagonal")
     hands = ours(np.zeros((80, 160, 3), np.uint8))

@@ -10,9 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..engines import AUTO, ENGINES
+from ..engines.precision import FLOAT32, PRECISIONS
 from ..errors import HandkpError, InputError
 from ..estimator import MAX_CANDIDATES, HandEstimator
 from ..hands import Result
+from ..model_dir.settings import TTA_LEVELS
 from ..results.json_report import Entry, entry_of, json_report
 from ..sources.encoded import is_data_url
 from ..sources.listing import is_remote, list_sources
@@ -56,6 +59,11 @@ def add_command(commands: Any) -> None:
         help="of the boxes that the detector offers for an image, the best so many are looked at "
         f"(default: {MAX_CANDIDATES} where a hand threshold decides, else all)",
     )
+    parser.add_argument(
+        "--engine", default="eager", choices=[*ENGINES, AUTO], help="what runs the networks (%(default)s)"
+    )
+    parser.add_argument("--precision", default=FLOAT32, choices=PRECISIONS, help="of the networks (%(default)s)")
+    parser.add_argument("--tta", default="full", choices=TTA_LEVELS, help="views of each crop (%(default)s)")
     parser.set_defaults(run=_predict)
 
 
@@ -68,6 +76,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         hand_threshold=arguments.hand_threshold,
         keypoint_threshold=arguments.keypoint_threshold,
         max_candidates=arguments.max_candidates,
+        engine=arguments.engine,
+        precision=arguments.precision,
+        tta=arguments.tta,
     )
     sources = list(list_sources(arguments.sources))
     json_path = arguments.json or arguments.out / JSON_NAME

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, InputError, MissingPackageError
 from .onnx_model import INSTALL, OnnxModel
+from .precision import FLOAT32
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}  # of the input
@@ -19,13 +20,19 @@ class OnnxRuntimeEngine:
     Args:
         model: what is run.
         device: the CPU, on as many threads as torch has at this moment, or a GPU.
+        precision: float32; the model's own weights decide what is computed in int8 or float16.
     Raises:
-        MissingPackageError: onnxruntime is not installed. InputError: it cannot use that device.
+        MissingPackageError: onnxruntime is not installed. InputError: another precision, or it cannot use that device.
         CheckpointError: it cannot run the model, or the model takes something else than one batch of images.
     """
 
-    def __init__(self, model: OnnxModel, device: torch.device) -> None:
+    def __init__(self, model: OnnxModel, device: torch.device, precision: str = FLOAT32) -> None:
         runtime = _runtime()
+        if precision != FLOAT32:
+            raise InputError(
+                f"the engine onnxruntime does not compute a float32 network in {precision}: choose eager or openvino, "
+                "or export it with --precision int8."
+            )
         provider = PROVIDERS.get(device.type)
         if provider not in runtime.get_available_providers():
             raise InputError(f"the onnxruntime that is installed has no provider for {device}: choose another engine.")

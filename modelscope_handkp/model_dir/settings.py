@@ -7,7 +7,7 @@ Network, codec, views and detector are built from `ModelSettings`; no dict trave
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, InputError
 from ..skeleton import NUM_KEYPOINTS
 from .config import block, building, check_weights, require, require_number
 
@@ -16,6 +16,7 @@ MAX_ROTATION = 90.0  # degrees of the rotation test
 DEFAULT_DETECTOR = "DetectionPredictor"  # the type that EasyCV's converter writes
 DEFAULT_SCORE = 0.5  # of DETECTION.score_threshold, where it says nothing
 DEFAULT_KERNEL = 11  # of DARK's blur, heatmap pixels
+TTA_LEVELS = ("none", "flip", "full")
 BLOCK_EXPANSION = {"BASIC": 1, "BOTTLENECK": 4}  # HRNet's residual blocks: output channels of a block's own
 
 
@@ -143,6 +144,16 @@ class ViewSettings:
                 raise ConfigError(f"model.test_cfg.{key} must be one of {list(known)}, got {value!r:.80}.")
         return cls(bool(flip), shift, float(rotation))
 
+    def limited(self, tta: object) -> "ViewSettings":
+        """The views that a level of test-time augmentation leaves: "none" one, "flip" no rotated ones, "full" all.
+
+        Raises:
+            InputError: another level.
+        """
+        if tta not in TTA_LEVELS:
+            raise InputError(f"tta {tta!r:.80} is not known; known are {', '.join(TTA_LEVELS)}.")
+        return ViewSettings(self.flip and tta != "none", self.shift, self.rotation if tta == "full" else 0.0)
+
 
 @dataclass(frozen=True)
 class DecodingSettings:
@@ -198,6 +209,13 @@ class ModelSettings:
     test_pipeline: Any
     hand_threshold: float | None
     detection: DetectionSettings | None
+
+    @property
+    def crop_size(self) -> tuple[int, int] | None:
+        """``image_size``; None where it is no size, which `HeatmapCodec` refuses."""
+        size = self.image_size
+        whole = isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size)
+        return (size[0], size[1]) if whole else None
 
     @classmethod
     def parse(cls, config: dict[str, Any]) -> "ModelSettings":

@@ -106,7 +106,7 @@ class HandPoseModel(TorchModel):
         output = {"heatmaps": heatmaps}
         if img_metas is not None:
             center, scale = _stacked(img_metas, "center"), _stacked(img_metas, "scale")
-            keypoints = self.codec.decode(heatmaps.detach().float().cpu().numpy(), center, scale)
+            keypoints = self.codec.decode(heatmaps.detach(), center, scale)
             output[OutputKeys.KEYPOINTS] = torch.from_numpy(keypoints)
         return output
 

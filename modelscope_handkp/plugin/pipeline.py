@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from modelscope.pipelines.builder import PIPELINES
 from ..checks import check_count
 from ..detection import build_detector
 from ..engines import build_engine
+from ..engines.precision import FLOAT32
 from ..errors import ConfigError, InputError
 from ..estimator import DEFAULT_BATCH_SIZE, HandEstimator
 from ..hands import Hands, Result
@@ -34,9 +36,9 @@ class Hand2DKeypointsPipeline(Pipeline):
         model: a model directory, an id on the hub, or a model from ``Model.from_pretrained``; a list of one such.
         device: "cpu", "gpu", "cuda:1"...; without a GPU the CPU is used.
         batch_size: most crops that go through the network at once.
-        score_threshold, hand_threshold, keypoint_threshold, max_candidates, detector: as in
-            `HandEstimator.from_pretrained`.
-        compile: run both networks through ``torch.compile``.
+        score_threshold, hand_threshold, keypoint_threshold, max_candidates, detector, engine, precision, tta:
+            as in `HandEstimator.from_pretrained`.
+        compile: ModelScope's word for ``engine="compile"``.
     Raises:
         HandkpError: a model directory that cannot be used; the message names the file or key. A torch that cannot
             compile.
@@ -53,6 +55,9 @@ class Hand2DKeypointsPipeline(Pipeline):
         keypoint_threshold: float | None = None,
         max_candidates: int | None = None,
         detector: Any = None,
+        engine: str = "eager",
+        precision: str = FLOAT32,
+        tta: str = "full",
         compile: bool = False,
         compile_options: None = None,
         preprocessor: None = None,
@@ -74,11 +79,14 @@ class Hand2DKeypointsPipeline(Pipeline):
         own = self.model is not model  # a model that the caller has is not changed
         folder = Path(self.model.model_dir)
         settings = ModelSettings.parse(read_configuration(folder))
-        build = functools.partial(build_engine, "compile" if compile else "eager", device=self.device)
+        settings = replace(settings, views=settings.views.limited(tta))
+        name = "compile" if compile else engine
+        build = functools.partial(build_engine, name, device=self.device, precision=precision)
         detector = build_detector(folder, settings.detection, score_threshold, build, detector)
-        engine = build(self.model.release_network() if own else self.model.network, fold=own)
+        network = self.model.release_network() if own else self.model.network
+        keypoints = build(network, fold=own, size=settings.crop_size)
         limits = hand_threshold, keypoint_threshold, max_candidates
-        self.estimator = HandEstimator(engine, settings, detector, batch_size, *limits)
+        self.estimator = HandEstimator(keypoints, settings, detector, batch_size, *limits)
 
     def __call__(self, input: Any, *args: Any, batch_size: int | None = None, **options: Any) -> Any:
         """The hands of an image, or of each of several.

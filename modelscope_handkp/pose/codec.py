@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from ..arrays import Array
 from ..errors import ConfigError
 from ..geometry.boxes import PIXEL_STD
 from ..model_dir.settings import DEFAULT_KERNEL, DecodingSettings
+from .decoding import blurred, newton_step, peaks, quarter_shifted
 
 GAUSSIAN_REACH = 3  # a target's blob reaches this many sigmas
 VISIBLE = 0.5  # a keypoint gets a blob when its weight is above this
-LOG_FLOOR = 1e-10  # keeps the logarithm of a heatmap finite
-QUARTER = 0.25  # the shift of post_process "default", in heatmap pixels
 POST_PROCESSES = (None, "default", "unbiased")
 MAX_SIDE, MAX_KERNEL = 1024, 255  # pixels; crops and heatmaps of a hand are far smaller
 MAX_TEMPERATURE = 1e6  # far below that a softmax is the argmax
@@ -97,84 +97,41 @@ class HeatmapCodec:
             target[k] = blob
         return target, weight
 
-    def decode(self, heatmaps: ArrayLike, center: ArrayLike, scale: ArrayLike) -> Array:
+    def decode(self, heatmaps: ArrayLike | Tensor, center: ArrayLike, scale: ArrayLike) -> Array:
         """Heatmaps of crops -> keypoints in the image.
 
         Args:
-            heatmaps: (N, K, H, W). center: (N, 2) image pixels. scale: (N, 2) units of `PIXEL_STD` pixels.
+            heatmaps: (N, K, H, W), an array, or a tensor on any device. center: (N, 2) image pixels. scale: (N, 2)
+                units of `PIXEL_STD` pixels.
         Returns:
             (N, K, 3): x, y in image pixels and the heatmap's maximum as score.
         """
-        heatmaps = np.asarray(heatmaps, np.float32)
-        count, joints, height, width = heatmaps.shape
-        points, scores = _argmax(heatmaps)
-        if self.post_process is not None:
-            dark = self._dark if self.temperature is None else self._dark_of_softmax
-            refine = dark if self.post_process == "unbiased" else _quarter_shift
-            for n in range(count):
-                for k in range(joints):
-                    points[n, k] = refine(heatmaps[n, k], points[n, k])
+        own = heatmaps if isinstance(heatmaps, Tensor) else torch.from_numpy(np.array(heatmaps, np.float32))
+        maps = own.float()
+        with torch.inference_mode():
+            found = self.heatmap_keypoints(maps).cpu().numpy()
         side = np.asarray(scale, np.float32)[:, None] * np.float32(PIXEL_STD)
-        points = points * (side / np.array([width, height], np.float32)) + np.asarray(center)[:, None] - side * 0.5
-        return np.concatenate([points, scores[..., None]], axis=-1).astype(np.float32)
+        factor = side / np.array([maps.shape[3], maps.shape[2]], np.float32)
+        points = found[..., :2] * factor + np.asarray(center)[:, None] - side * 0.5
+        return np.concatenate([points, found[..., 2:]], axis=-1).astype(np.float32)
 
-    def _dark(self, heatmap: Array, point: Array) -> Array:
-        """A Newton step on the logarithm of the blurred heatmap, from its argmax."""
-        if not _has_room(heatmap, point):
-            return point
-        blurred = self._blurred(heatmap)
-        return _newton_step(blurred * (heatmap.max() / blurred.max()), point)
+    def heatmap_keypoints(self, heatmaps: Tensor) -> Tensor:
+        """Heatmaps (N, K, H, W) float32 -> (N, K, 3): x, y in heatmap pixels, (-1, -1) where nothing is positive, and
+        the maximum as score."""
+        points, scores = peaks(heatmaps)
+        if self.post_process is None:
+            refined = points.to(heatmaps)
+        elif self.post_process == "default":
+            refined = quarter_shifted(heatmaps, points)
+        else:
+            refined = self._dark(heatmaps, points, scores[..., None, None])
+        found = (scores > 0)[..., None]
+        return torch.cat([torch.where(found, refined, -torch.ones_like(refined)), scores[..., None]], -1)
 
-    def _dark_of_softmax(self, heatmap: Array, point: Array) -> Array:
-        """The same step from the peak of the blurred softmax; a point at (-1, -1) stays there."""
-        if point[0] < 0:
-            return point
-        blurred = self._blurred(np.exp(self.temperature * (heatmap - heatmap.max())))
-        y, x = np.unravel_index(blurred.argmax(), blurred.shape)
-        peak = np.array([x, y], np.float32)
-        return _newton_step(blurred, peak) if _has_room(blurred, peak) else peak
-
-    def _blurred(self, heatmap: Array) -> Array:
-        kernel = (int(self.kernel), int(self.kernel))
-        return np.asarray(cv2.GaussianBlur(heatmap, kernel, 0, borderType=cv2.BORDER_CONSTANT))
-
-
-def _has_room(heatmap: Array, point: Array) -> bool:
-    """Whether two pixels lie on each side of the point."""
-    height, width = heatmap.shape
-    return bool(1 < point[0] < width - 2 and 1 < point[1] < height - 2)
-
-
-def _newton_step(blurred: Array, point: Array) -> Array:
-    """From a pixel of a blurred heatmap toward the maximum of its logarithm."""
-    x, y = int(point[0]), int(point[1])
-    log = np.log(np.maximum(blurred[y - 2 : y + 3, x - 2 : x + 3], LOG_FLOOR))
-    gradient = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
-    dxx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
-    dyy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
-    dxy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
-    determinant = dxx * dyy - dxy * dxy
-    if determinant == 0:
-        return point
-    step = np.array([dyy * gradient[0] - dxy * gradient[1], dxx * gradient[1] - dxy * gradient[0]]) / determinant
-    return np.asarray(point - step, np.float32)
-
-
-def _argmax(heatmaps: Array) -> tuple[Array, Array]:
-    """(N, K, H, W) -> points (N, K, 2) in heatmap pixels, (-1, -1) where nothing is positive; scores (N, K)."""
-    count, joints, height, width = heatmaps.shape
-    flat = heatmaps.reshape(count, joints, height * width)
-    index = flat.argmax(axis=2)
-    scores = np.take_along_axis(flat, index[..., None], axis=2)[..., 0]
-    points = np.stack([index % width, index // width], axis=-1).astype(np.float32)
-    points[scores <= 0] = -1
-    return points, scores
-
-
-def _quarter_shift(heatmap: Array, point: Array) -> Array:
-    height, width = heatmap.shape
-    x, y = int(point[0]), int(point[1])
-    if not (1 < x < width - 1 and 1 < y < height - 1):
-        return point
-    slope = [heatmap[y, x + 1] - heatmap[y, x - 1], heatmap[y + 1, x] - heatmap[y - 1, x]]
-    return np.asarray(point + np.sign(slope) * QUARTER, np.float32)
+    def _dark(self, heatmaps: Tensor, points: Tensor, highest: Tensor) -> Tensor:
+        """DARK, for all joints; with a temperature from the peak of the blurred softmax."""
+        if self.temperature is not None:
+            maps = blurred((self.temperature * (heatmaps - highest)).exp(), int(self.kernel))
+            return newton_step(maps, peaks(maps)[0])
+        maps = blurred(heatmaps, int(self.kernel))
+        return newton_step(maps * (highest / maps.amax((2, 3), keepdim=True)), points)

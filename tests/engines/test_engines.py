@@ -25,12 +25,14 @@ def test_the_engine_of_that_name_is_built(name: str, kind: type, monkeypatch: py
 
 def test_the_network_may_be_changed_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setitem(ENGINES, "own", lambda network, device, fold: seen.append((device, fold)))
+    monkeypatch.setitem(ENGINES, "own", lambda network, device, fold, *_: seen.append((device, fold)))
     build_engine("own", network(), CPU)
     build_engine("own", network(), CPU, fold=False)
     assert seen == [(CPU, True), (CPU, False)]
 
 
 def test_an_unknown_name_is_named_beside_the_known() -> None:
-    with pytest.raises(InputError, match=r"engine 'abacus' is not known; known are compile, eager\."):
+    with pytest.raises(
+        InputError, match=r"engine 'abacus' is not known; known are auto, compile, eager, onnxruntime, openvino\."
+    ):
         build_engine("abacus", network(), CPU)
