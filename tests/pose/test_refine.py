@@ -149,8 +149,8 @@ def test_a_hands_box_is_around_its_keypoints_where_they_say_where_it_is() -> Non
     assert localised(keypoints[:0], boxes[:0], 400, 300).shape == (0, 4)
 
 
-@pytest.mark.parametrize("shape", [SPREAD + np.array([-300, 0]), SPREAD * [0, 1] + [400, 0], np.full((21, 2), 40)])
+@pytest.mark.parametrize("shape", [SPREAD + np.array([-300, 0]), SPREAD * [0, 1] + [420, 0], np.full((21, 2), 40)])
 def test_a_box_without_an_area_is_none(shape: np.ndarray) -> None:
-    """Keypoints beside the image, along its border or all at one place: the detector's box stays."""
+    """Keypoints left of the image, right of it or all at one place: the detector's box stays."""
     keypoints, box = hand(0, 0.5, shape=shape)
     np.testing.assert_array_equal(localised(keypoints[None], box[None], 400, 300), box[None])
