@@ -105,7 +105,8 @@ class HandEstimator:
             device: None takes a GPU where there is one.
             score_threshold: the least score of a detected box, and the last word on it; a low one offers more boxes, of
                 which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
-            detector: in place of the model's own, as in `HandEstimator`.
+            detector: in place of the model's own, as in `HandEstimator`, or an ONNX file, as `OnnxDetector.from_file`
+                takes it.
             engine: what runs the networks, one of `engines.ENGINES`, or "auto": the fastest that is installed.
             precision: in which they compute, one of `engines.precision.PRECISIONS`.
             tta: test-time augmentation: "none" looks at each crop once, "flip" also at its mirror image, "full" at all
@@ -120,7 +121,7 @@ class HandEstimator:
         settings = ModelSettings.parse(read_configuration(folder))
         settings = replace(settings, views=settings.views.limited(tta))
         build = functools.partial(build_engine, engine, device=pick_device(device), precision=precision)
-        detector = build_detector(folder, settings.detection, score_threshold, build, detector)
+        detector = build_detector(folder, settings.detection, score_threshold, build, detector, pick_device(device))
         keypoints = build(load_topdown(folder, settings.network), size=settings.crop_size)
         limits = hand_threshold, keypoint_threshold, max_candidates
         return cls(keypoints, settings, detector, batch_size, *limits)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..detection import OnnxDetector
 from ..engines import AUTO, ENGINES
 from ..engines.precision import FLOAT32, PRECISIONS
 from ..errors import HandkpError, InputError
@@ -31,6 +32,16 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser("predict", help="find the hands in images, draw them, write one JSON")
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="a file, folder, glob pattern or URL")
     parser.add_argument("--model", help="a model directory or hub id (default: the embedded model)")
+    parser.add_argument(
+        "--detector",
+        metavar="FILE",
+        help="an ONNX file of mmdeploy, ultralytics or YOLOX that finds the boxes in place of the model's own detector",
+    )
+    parser.add_argument(
+        "--detector-class",
+        metavar="NAME",
+        help="name or index of its class that is the hand (default: the one named hand, or the only one)",
+    )
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of the drawn images (%(default)s)")
     parser.add_argument("--json", type=Path, help=f"file of all results (default: OUT/{JSON_NAME})")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU where there is one)")
@@ -73,6 +84,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         arguments.device,
         arguments.batch_size,
         arguments.score_threshold,
+        _detector(arguments),
         hand_threshold=arguments.hand_threshold,
         keypoint_threshold=arguments.keypoint_threshold,
         max_candidates=arguments.max_candidates,
@@ -100,6 +112,16 @@ def _predict(arguments: argparse.Namespace) -> int:
                 tqdm.write(f"failed: {entry['error']}", file=sys.stderr)
     print(f"{found} hands in {len(sources) - failed} images: drawn in {arguments.out}, listed in {json_path}")
     return SOME_FAILED if failed else OK
+
+
+def _detector(arguments: argparse.Namespace) -> OnnxDetector | None:
+    """The detector in ``--detector``."""
+    if arguments.detector is None:
+        if arguments.detector_class is not None:
+            raise InputError(f"--detector-class {arguments.detector_class} needs --detector.")
+        return None
+    chosen = {"hand_class": arguments.detector_class, "device": arguments.device}
+    return OnnxDetector.from_file(arguments.detector, arguments.score_threshold, **chosen)
 
 
 def _entry(result: Result, drawing: Path) -> Entry:

@@ -1,10 +1,12 @@
 """Images -> boxes of hands. A new detector is one file, its import and one line in `DETECTORS`."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..checks import check_threshold
@@ -12,8 +14,11 @@ from ..engines.base import Engine
 from ..errors import ConfigError
 from ..model_dir.settings import DetectionSettings
 from .base import Detector, as_detector
+from .onnx_detector import OnnxDetector
 from .ssdlite import SSDLiteDetector
 from .yolox import YOLOXDetector
+
+__all__ = ["DETECTORS", "OnnxDetector", "build_detector"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +35,7 @@ def build_detector(
     score_threshold: float | None,
     engine: Callable[[nn.Module], Engine],
     instead: Any = None,
+    device: torch.device | None = None,
 ) -> Detector | None:
     """The detector that a model directory's configuration names; None, and a word in the log, if it names none.
 
@@ -37,12 +43,17 @@ def build_detector(
         settings: its configuration's ``DETECTION``.
         score_threshold: the least score of a box; None: the configuration's.
         engine: network -> what runs it.
-        instead: a detector of the caller's in its place, as `as_detector` takes it.
+        instead: a detector of the caller's in its place: a file, as `OnnxDetector.from_file` takes it, or as
+            `as_detector` takes it.
+        device: on which such a file runs; None takes a GPU where there is one.
     Raises:
         InputError: a score_threshold that is no number from 0 to 1, or ``instead`` is no detector.
         ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
+        MissingPackageError: what runs an ONNX file is not installed.
     """
     check_threshold("score_threshold", score_threshold)
+    if isinstance(instead, (str, os.PathLike)):
+        return OnnxDetector.from_file(os.fspath(instead), score_threshold, device=device)
     if instead is not None:
         return as_detector(instead, score_threshold)
     if settings is None:
@@ -54,6 +65,6 @@ def build_detector(
     if settings.kind not in DETECTORS:
         raise ConfigError(
             f"DETECTION.type {settings.kind!r:.80} is not known; known are {', '.join(sorted(DETECTORS))}. "
-            "Pass detector=, any callable image -> (boxes, scores)."
+            "Pass detector=, an ONNX file or any callable image -> (boxes, scores)."
         )
     return DETECTORS[settings.kind](model_dir, settings, score_threshold, engine)

@@ -82,7 +82,7 @@ class Hand2DKeypointsPipeline(Pipeline):
         settings = replace(settings, views=settings.views.limited(tta))
         name = "compile" if compile else engine
         build = functools.partial(build_engine, name, device=self.device, precision=precision)
-        detector = build_detector(folder, settings.detection, score_threshold, build, detector)
+        detector = build_detector(folder, settings.detection, score_threshold, build, detector, self.device)
         network = self.model.release_network() if own else self.model.network
         keypoints = build(network, fold=own, size=settings.crop_size)
         limits = hand_threshold, keypoint_threshold, max_candidates
