@@ -31,7 +31,8 @@ from tqdm import tqdm
 
 from modelscope_handkp import HandEstimator, Hands
 from modelscope_handkp.data.metrics import distances, pck
-from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.errors import HandkpError, InputError, MissingFileError
+from modelscope_handkp.geometry.boxes import as_boxes, iou, xyxy_to_xywh
 from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.sources.images import load_image
 
@@ -92,9 +93,29 @@ class Outcome:
 
 
 def read_photographs(folder: Path, split: str) -> list[Photograph]:
-    """The photographs that SPLIT.jsonl lists."""
-    lines = (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [photograph(folder, json.loads(line)) for line in lines if line.strip()]
+    """The photographs that SPLIT.jsonl lists.
+
+    Raises:
+        MissingFileError: no such list. InputError: it is empty, or a line of it is no photograph.
+    """
+    path = folder / f"{split}.jsonl"
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist.")
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(photograph(folder, json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            raise InputError(
+                f"{path}, line {number}: no photograph ({type(error).__name__}: {error!s:.200})."
+            ) from None
+        if not found[-1].path.is_file():
+            raise InputError(f"{path}, line {number}: {found[-1].path} does not exist.")
+    if not found:
+        raise InputError(f"{path} lists no image.")
+    return found
 
 
 def photograph(folder: Path, entry: dict[str, Any]) -> Photograph:
@@ -102,10 +123,9 @@ def photograph(folder: Path, entry: dict[str, Any]) -> Photograph:
     hands = entry["hands"]
     keypoints = np.zeros((len(hands), NUM_KEYPOINTS, 3), np.float32)
     for row, hand in zip(keypoints, hands):
-        if hand["keypoints"] is not None and hand["label"] == TRUSTED:
-            row[:, :2], row[:, 2] = hand["keypoints"], 1
-    boxes = np.array([hand["box"] for hand in hands], np.float32).reshape(-1, 4)
-    return Photograph(folder / entry["file"], boxes, keypoints, bool(entry["complete"]))
+        if hand.get("keypoints") is not None and hand.get("label") == TRUSTED:
+            row[:, :2], row[:, 2] = np.array(hand["keypoints"], np.float32).reshape(NUM_KEYPOINTS, 2), 1
+    return Photograph(folder / entry["file"], as_boxes([hand["box"] for hand in hands]), keypoints, entry["complete"])
 
 
 def look(estimator: HandEstimator, photograph: Photograph) -> Outcome:
@@ -183,7 +203,8 @@ def tile(outcome: Outcome) -> NDArray[np.uint8]:
     """One photograph of a sheet, (TILE, TILE, 3) BGR."""
     image = load_image(outcome.photograph.path)
     scale = TILE / max(image.shape[:2])
-    drawn = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
+    drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     for boxes, color in ((outcome.photograph.boxes, TRUE_COLOR), (outcome.hands.boxes, FOUND_COLOR)):
         for x1, y1, x2, y2 in (boxes * scale).round().astype(int).tolist():
             cv2.rectangle(drawn, (x1, y1), (x2, y2), color, 1)
@@ -204,8 +225,12 @@ def main() -> None:
     parser.add_argument("--model", help="model directory (default: the embedded one)")
     parser.add_argument("--sheet", type=Path, help="image file that gets the worst photographs")
     args = parser.parse_args()
+    if args.sheet and not args.sheet.parent.is_dir():
+        parser.error(f"{args.sheet.parent} is no folder")
     photographs = read_photographs(args.folder, args.split)
     estimator = HandEstimator.from_pretrained(args.model)
+    if estimator.detector is None:
+        parser.error(f"{args.model} has no detector: its configuration needs DETECTION")
     look(estimator, photographs[0])  # the first run of a network takes longer
     outcomes = [look(estimator, photograph) for photograph in tqdm(photographs, unit="image")]
     for name, value in numbers(outcomes).items():
@@ -218,4 +243,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HandkpError as error:
+        raise SystemExit(f"error: {error}") from None

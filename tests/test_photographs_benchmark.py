@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from modelscope_handkp.errors import InputError, MissingFileError
+
 SIDE = 200
 BOX = [20, 20, 60, 60]
 INSIDE = [24, 20, 60, 60]  # IoU 0.9
@@ -121,3 +123,45 @@ def test_the_worst_photographs_come_first_and_are_drawn(benchmark, tmp_path):
     assert sheet.dtype == np.uint8
     assert sheet.ndim == 3
     assert (sheet == (0, 200, 0)).all(-1).any() and (sheet == (0, 0, 255)).all(-1).any()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        '{"file": "a.png", "hands": [{}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [1, 2, 3]}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [NaN, 2, 3, 4]}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [9, 2, 3, 4]}], "complete": true}',
+        '{"file": "a.png", "hands": [{"box": [1, 2, 3, 4], "keypoints": [1], "label": "mediapipe"}], "complete": true}',
+        '{"file": "a.png", "hands": []}',
+        '{"file": "b.png", "hands": [], "complete": true}',
+    ],
+)
+def test_a_line_that_is_no_photograph_is_named_before_anything_is_measured(benchmark, tmp_path, line):
+    listed(benchmark, tmp_path, ([], True))
+    with (tmp_path / "val.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match=r"val\.jsonl, line 2(:| is no photograph:) "):
+        benchmark.read_photographs(tmp_path, "val")
+
+
+def test_a_list_of_nothing_and_none_at_all_are_named(benchmark, tmp_path):
+    with pytest.raises(MissingFileError, match=r"val\.jsonl does not exist"):
+        benchmark.read_photographs(tmp_path, "val")
+    (tmp_path / "val.jsonl").write_text("\n")
+    with pytest.raises(InputError, match=r"val\.jsonl lists no image"):
+        benchmark.read_photographs(tmp_path, "val")
+
+
+def test_a_hand_needs_neither_keypoints_nor_a_label(benchmark, tmp_path):
+    (shown,) = listed(benchmark, tmp_path, ([{"box": BOX}], True))
+    assert shown.boxes.tolist() == [BOX]
+    assert not shown.keypoints.any()
+
+
+def test_an_image_of_any_ratio_is_drawn(benchmark, tmp_path):
+    (shown,) = listed(benchmark, tmp_path, ([hand([0, 0, 1, 1])], True))
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1, 3000, 3), np.uint8))
+    assert benchmark.tile(benchmark.look(Model([]), shown)).shape == (320, 320, 3)

@@ -4,8 +4,9 @@
     python examples/embedded/train.py detector --photographs FOLDER --start-from COCO.pth
 
 Each renders in a second process into a ring of memory-mapped files and trains on what is there, and on photographs if
-there are any; both show a progress bar and save their state every two minutes, from which the same command resumes. The
-seed fixes the images, their order and every draw.
+there are any; both show a progress bar and save their state every two minutes, from which the same command resumes. A
+command with other data or another length needs another --seed or --cache. The seed fixes the images, their order and
+every draw.
 
 FOLDER holds train.jsonl, people.jsonl or both, one JSON object a line: ``file`` (an image below FOLDER), ``hands``
 with ``box`` (xyxy, pixels) and ``keypoints`` (21 x, y in the order of COCO-WholeBody, or null), ``complete``. Where
