@@ -25,7 +25,7 @@ from .model_dir.config import read_configuration
 from .model_dir.hub import find_model_dir
 from .model_dir.settings import ModelSettings
 from .networks.topdown import load_topdown
-from .pose.codec import HeatmapCodec
+from .pose.codec import build_codec
 from .pose.crop import Crop, Cropper
 from .pose.queue import Look, QueuedImage, check_sources, read_groups
 from .pose.refine import CONFIRMED_SHARE, confidence, kept_hands, localised
@@ -77,8 +77,7 @@ class HandEstimator:
             self.max_candidates = None if self.hand_threshold is None else MAX_CANDIDATES
         else:
             self.max_candidates = check_count("max_candidates", max_candidates)
-        sizes = {"image_size": settings.image_size, "heatmap_size": settings.heatmap_size}
-        self._codec = HeatmapCodec.from_settings(settings.decoding, **sizes)
+        self._codec = build_codec(settings)
         self._crop = Cropper(settings.image_size, settings.test_pipeline)
         self._one_view, self._all_views = engine, MultiView(engine, settings.views)
         self._try_out()
@@ -221,11 +220,12 @@ class HandEstimator:
     def _keypoints(self, looks: list[Look], engine: Engine) -> Array:
         """(N, 21, 3): x, y in image pixels and score."""
         crops = [self._crop(look.image.rgb, look.box) for look in looks]
-        heatmaps = self._heatmaps(crops, engine)
+        output = self._outputs(crops, engine)
         centers, scales = (np.stack([getattr(crop, name) for crop in crops]) for name in ("center", "scale"))
-        return self._codec.decode(heatmaps, centers, scales)
+        return self._codec.decode(output, centers, scales)
 
-    def _heatmaps(self, crops: list[Crop], engine: Engine) -> torch.Tensor:
+    def _outputs(self, crops: list[Crop], engine: Engine) -> torch.Tensor:
+        """What the network gives for the crops: heatmaps, or keypoints where it decodes them itself."""
         with torch.inference_mode():
             return torch.as_tensor(engine(torch.stack([crop.input for crop in crops]))[0])
 
@@ -244,18 +244,14 @@ class HandEstimator:
         """One crop through the line, so that a configuration that cannot work is refused here and not at some image."""
         try:
             crop = self._crop(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))
-            heatmaps = self._heatmaps([crop], self._all_views)
-            height, width = heatmaps.shape[2:]
+            output = self._outputs([crop], self._all_views)
         except Exception as error:  # whatever the parts raise, they do not fit
             raise ConfigError(
                 f"test_pipeline, data_cfg and model do not fit: {type(error).__name__}: {error}"
             ) from error
-        if not heatmaps.isfinite().all():
+        if not output.isfinite().all():
             raise ConfigError("test_pipeline and model turn a black crop into NaN or infinity.")
-        if [width, height] != list(self._codec.heatmap_size):
-            raise ConfigError(
-                f"data_cfg.heatmap_size is {list(self._codec.heatmap_size)}, the network gives {[width, height]}."
-            )
+        self._codec.check(output)
 
 
 def _hands_of(result: Result) -> Hands:

@@ -1,5 +1,6 @@
 """The hosted model's detector: SSDLite-MobileNetV2 with preprocessing, anchors and suppression, equal to mmdet's."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..model_dir.ssdlite_settings import SSDLiteSettings
 from ..networks.ssdlite import build_ssdlite
 from .base import Detection, inside, suppressed
 
-MAX_LOG_RATIO = abs(np.log(16 / 1000))  # of a box's side to its anchor's
+MAX_LOG_RATIO = abs(math.log(16 / 1000))  # of a box's side to its anchor's
 DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
 IMAGES_AT_ONCE = 2  # benchmarks/inference.py: on a CPU four fall out of its cache and take longer than one by one
 
@@ -109,8 +110,8 @@ class SSDLiteDetector:
             best = np.argsort(-hand, kind="stable")[: self._settings.per_level]
             # No box suppresses a better one, so those below the threshold need not be compared: hundreds.
             best = best[hand[best] > self.score_threshold]
-            offsets = level_deltas.permute(1, 2, 0).reshape(-1, 4).numpy()[best]
-            boxes.append(clip_boxes(decode_deltas(level_anchors[best], offsets), size, size))
+            offsets = level_deltas.permute(1, 2, 0).reshape(-1, 4)[best]
+            boxes.append(clip_boxes(decode_deltas(torch.from_numpy(level_anchors[best]), offsets).numpy(), size, size))
             scores.append(hand[best])
         return np.concatenate(boxes), np.concatenate(scores)
 
@@ -121,10 +122,10 @@ class SSDLiteDetector:
         return clip_boxes(boxes, image.shape[1], image.shape[0]), scores
 
 
-def decode_deltas(anchors: Array, deltas: Array) -> Array:
-    """Anchors (N, 4) xyxy and the network's deltas (N, 4) -> boxes (N, 4) xyxy (Girshick et al. 2014, R-CNN)."""
+def decode_deltas(anchors: Tensor, deltas: Tensor) -> Tensor:
+    """Anchors (A, 4) xyxy and the network's deltas (..., A, 4) -> boxes (..., A, 4) xyxy (arXiv:1311.2524)."""
     size, center = anchors[:, 2:] - anchors[:, :2], (anchors[:, :2] + anchors[:, 2:]) * 0.5
-    scaled = deltas * np.array(DELTA_STDS, np.float32)
-    center = center + size * scaled[:, :2]
-    half = size * np.exp(np.clip(scaled[:, 2:], -MAX_LOG_RATIO, MAX_LOG_RATIO)) * 0.5
-    return np.asarray(np.concatenate([center - half, center + half], axis=1), np.float32)
+    scaled = deltas * torch.tensor(DELTA_STDS, dtype=deltas.dtype, device=deltas.device)
+    center = center + size * scaled[..., :2]
+    half = size * scaled[..., 2:].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp() * 0.5
+    return torch.cat([center - half, center + half], -1)

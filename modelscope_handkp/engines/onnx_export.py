@@ -51,7 +51,8 @@ def export_onnx(network: nn.Module, size: tuple[int, int] | None, outputs: list[
             torch.onnx.export(network, (example,), file, **options)
     except Exception as error:  # whatever the exporter meets
         raise CheckpointError(f"torch cannot export the network: {type(error).__name__}: {error!s:.300}") from None
-    return file.getvalue()
+    content: bytes = file.getvalue()
+    return content
 
 
 def check_same(engine: Engine, network: nn.Module, size: tuple[int, int] | None, tolerance: float = TOLERANCE) -> float:

@@ -196,14 +196,15 @@ class DetectionSettings:
 class ModelSettings:
     """A whole ``configuration.json``.
 
-    image_size, heatmap_size: width, height in pixels, as configured; `HeatmapCodec` checks them. test_pipeline: blocks
+    decoding: None for a network that decodes its heatmaps itself. image_size, heatmap_size: width, height in pixels, as
+    configured; `HeatmapCodec` checks them. test_pipeline: blocks
     for `pose.transforms.build_transforms`. hand_threshold: ours alone, the least confidence of a detected hand; None:
     hands are kept as detected. detection: None without a detector.
     """
 
     network: NetworkSettings
     views: ViewSettings
-    decoding: DecodingSettings
+    decoding: DecodingSettings | None
     image_size: Any
     heatmap_size: Any
     test_pipeline: Any

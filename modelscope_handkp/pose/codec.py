@@ -12,7 +12,8 @@ from torch import Tensor
 from ..arrays import Array
 from ..errors import ConfigError
 from ..geometry.boxes import PIXEL_STD
-from ..model_dir.settings import DEFAULT_KERNEL, DecodingSettings
+from ..model_dir.settings import DEFAULT_KERNEL, DecodingSettings, ModelSettings
+from ..skeleton import NUM_KEYPOINTS
 from .decoding import blurred, newton_step, peaks, quarter_shifted
 
 GAUSSIAN_REACH = 3  # a target's blob reaches this many sigmas
@@ -110,10 +111,17 @@ class HeatmapCodec:
         maps = own.float()
         with torch.inference_mode():
             found = self.heatmap_keypoints(maps).cpu().numpy()
-        side = np.asarray(scale, np.float32)[:, None] * np.float32(PIXEL_STD)
-        factor = side / np.array([maps.shape[3], maps.shape[2]], np.float32)
-        points = found[..., :2] * factor + np.asarray(center)[:, None] - side * 0.5
-        return np.concatenate([points, found[..., 2:]], axis=-1).astype(np.float32)
+        return in_image(found, (maps.shape[3], maps.shape[2]), center, scale)
+
+    def check(self, heatmaps: Tensor) -> None:
+        """Refuse what a network gives for a crop if `decode` cannot read it.
+
+        Raises:
+            ConfigError: heatmaps of another size.
+        """
+        size = [heatmaps.shape[3], heatmaps.shape[2]]
+        if size != list(self.heatmap_size):
+            raise ConfigError(f"data_cfg.heatmap_size is {list(self.heatmap_size)}, the network gives {size}.")
 
     def heatmap_keypoints(self, heatmaps: Tensor) -> Tensor:
         """Heatmaps (N, K, H, W) float32 -> (N, K, 3): x, y in heatmap pixels, (-1, -1) where nothing is positive, and
@@ -135,3 +143,50 @@ class HeatmapCodec:
             return newton_step(maps, peaks(maps)[0])
         maps = blurred(heatmaps, int(self.kernel))
         return newton_step(maps * (highest / maps.amax((2, 3), keepdim=True)), points)
+
+
+@dataclass(frozen=True)
+class CropKeypoints:
+    """The codec of a network that has its decoding in its graph: crops -> keypoints (N, 21, 3), crop pixels.
+
+    Args:
+        image_size: width, height of the crop in pixels.
+    """
+
+    image_size: Sequence[int]
+
+    def decode(self, keypoints: Tensor, center: ArrayLike, scale: ArrayLike) -> Array:
+        """Keypoints (N, 21, 3) in crop pixels -> in image pixels; ``center`` and ``scale`` as in `HeatmapCodec`."""
+        return in_image(keypoints.cpu().numpy(), self.image_size, center, scale)
+
+    def check(self, keypoints: Tensor) -> None:
+        """Refuse what a network gives for a crop if it is not the keypoints of one hand.
+
+        Raises:
+            ConfigError: another shape.
+        """
+        if tuple(keypoints.shape) != (1, NUM_KEYPOINTS, 3):
+            raise ConfigError(f"the network gives {list(keypoints.shape)} for a crop, not [1, {NUM_KEYPOINTS}, 3].")
+
+
+def build_codec(settings: ModelSettings) -> HeatmapCodec | CropKeypoints:
+    """What reads the output of the keypoint network of a model.
+
+    Raises:
+        ConfigError: sizes or a decoding that are not possible.
+    """
+    if settings.decoding is None:
+        return CropKeypoints(settings.image_size)
+    sizes = {"image_size": settings.image_size, "heatmap_size": settings.heatmap_size}
+    return HeatmapCodec.from_settings(settings.decoding, **sizes)
+
+
+def in_image(keypoints: Array, size: Sequence[int], center: ArrayLike, scale: ArrayLike) -> Array:
+    """Keypoints (N, K, 3) in pixels of a crop or heatmap of ``size``, width and height -> in image pixels.
+
+    Args:
+        center: (N, 2) image pixels. scale: (N, 2) units of `PIXEL_STD` pixels.
+    """
+    side = np.asarray(scale, np.float32)[:, None] * np.float32(PIXEL_STD)
+    points = keypoints[..., :2] * (side / np.asarray(size, np.float32)) + np.asarray(center)[:, None] - side * 0.5
+    return np.concatenate([points, keypoints[..., 2:]], axis=-1).astype(np.float32)

@@ -46,10 +46,9 @@ def newton_step(maps: Tensor, points: Tensor) -> Tensor:
 @functools.cache
 def _differences() -> Tensor:
     """(25, 5): the central differences dx, dy, dxx, dyy, dxy of the values around a point, row by row."""
-    one, two = torch.tensor([0, -0.5, 0, 0.5, 0]), torch.tensor([0.25, 0, -0.5, 0, 0.25])
-    here = torch.tensor([0, 0, 1.0, 0, 0])
-    return torch.stack([torch.outer(*pair).flatten() for pair in
-                        ((here, one), (one, here), (here, two), (two, here), (one, one))], 1)  # fmt: skip
+    one, two, here = np.array([[0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25], [0, 0, 1, 0, 0]], np.float32)
+    pairs = ((here, one), (one, here), (here, two), (two, here), (one, one))  # of y and x
+    return torch.from_numpy(np.stack([np.outer(*pair).ravel() for pair in pairs], 1))
 
 
 def blurred(maps: Tensor, kernel: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Test-time augmentation: flip and rotation test around any engine."""
 
+import functools
 import math
 
 import torch
@@ -56,13 +57,21 @@ def rotate(maps: Tensor, degrees: float, center: tuple[float, float] = (0.0, 0.0
     """
     if not degrees:
         return maps
-    height, width = maps.shape[2:]
+    grid = _grid(int(maps.shape[2]), int(maps.shape[3]), degrees, center).to(maps)
+    return F.grid_sample(maps, grid.expand(len(maps), -1, -1, -1), align_corners=False)
+
+
+@functools.lru_cache(maxsize=32)
+def _grid(height: int, width: int, degrees: float, center: tuple[float, float]) -> Tensor:
+    """(1, height, width, 2): where each pixel of a rotated map comes from, as `F.grid_sample` takes it.
+
+    A constant, so that exported networks need no operator that makes it.
+    """
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     rows = torch.tensor([[cos, -sin * height / width], [sin * width / height, cos]])
     moved = torch.tensor(center) - rows @ torch.tensor(center)
-    source = torch.cat([rows, moved[:, None]], dim=1).to(maps).expand(len(maps), 2, 3)
-    grid = F.affine_grid(source, list(maps.shape), align_corners=False)
-    return F.grid_sample(maps, grid, align_corners=False)
+    source = torch.cat([rows, moved[:, None]], dim=1)[None]
+    return torch.from_numpy(F.affine_grid(source, [1, 1, height, width], align_corners=False).numpy())
 
 
 def shift_exactly(heatmaps: Tensor) -> Tensor:

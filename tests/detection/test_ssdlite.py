@@ -1,6 +1,7 @@
 """The hosted model's detector: images -> boxes of hands."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,10 @@ def test_odd_images_give_boxes_inside_with_area(everything: SSDLiteDetector, siz
 
 def test_deltas_move_and_stretch_their_anchor() -> None:
     """In tenths and fifths of the anchor's sides; golden has the real ones."""
-    anchor = np.array([[10, 20, 50, 40]], np.float32)  # 40 x 20
-    moved = decode_deltas(anchor, np.array([[1, -1, 0, 5 * np.log(2)]], np.float32))
+    anchor = torch.tensor([[10.0, 20, 50, 40]])  # 40 x 20
+    moved = decode_deltas(anchor, torch.tensor([[1, -1, 0, 5 * math.log(2)]]))
     np.testing.assert_allclose(moved, [[14, 8, 54, 48]], atol=1e-4)
-    huge = decode_deltas(np.array([[0, 0, 8, 8]], np.float32), np.array([[0, 0, 1e6, -1e6]], np.float32))[0]
+    huge = decode_deltas(torch.tensor([[0.0, 0, 8, 8]]), torch.tensor([[0, 0, 1e6, -1e6]]))[0]
     np.testing.assert_allclose(huge[2:] - huge[:2], [8 * 1000 / 16, 8 * 16 / 1000], rtol=1e-4)
 
 
