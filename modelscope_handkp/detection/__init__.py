@@ -12,8 +12,10 @@ from torch import nn
 from ..checks import check_threshold
 from ..engines.base import Engine
 from ..errors import ConfigError
+from ..model_dir.exported import ExportedModel
 from ..model_dir.settings import DetectionSettings
 from .base import Detector, as_detector
+from .exported import GraphDetector
 from .onnx_detector import OnnxDetector
 from .ssdlite import SSDLiteDetector
 from .yolox import YOLOXDetector
@@ -52,15 +54,10 @@ def build_detector(
         MissingPackageError: what runs an ONNX file is not installed.
     """
     check_threshold("score_threshold", score_threshold)
-    if isinstance(instead, (str, os.PathLike)):
-        return OnnxDetector.from_file(os.fspath(instead), score_threshold, device=device)
     if instead is not None:
-        return as_detector(instead, score_threshold)
+        return _given_detector(instead, score_threshold, device)
     if settings is None:
-        logger.warning(
-            "%s has no DETECTION: without boxes= the whole image is taken as one hand (detector= puts one in).",
-            model_dir,
-        )
+        _warn_of_no_detector(model_dir)
         return None
     if settings.kind not in DETECTORS:
         raise ConfigError(
@@ -68,3 +65,36 @@ def build_detector(
             "Pass detector=, an ONNX file or any callable image -> (boxes, scores)."
         )
     return DETECTORS[settings.kind](model_dir, settings, score_threshold, engine)
+
+
+def exported_detector(
+    exported: ExportedModel,
+    score_threshold: float | None,
+    run: Callable[[Path], Engine],
+    instead: Any = None,
+    device: torch.device | None = None,
+) -> Detector | None:
+    """`build_detector` for an exported model.
+
+    Args:
+        run: file of a graph -> what runs it.
+    """
+    check_threshold("score_threshold", score_threshold)
+    if instead is not None:
+        return _given_detector(instead, score_threshold, device)
+    if exported.detector is None:
+        _warn_of_no_detector(exported.folder)
+        return None
+    return GraphDetector(run(exported.path(exported.detector.file)), exported.detector, score_threshold)
+
+
+def _given_detector(instead: Any, score_threshold: float | None, device: torch.device | None) -> Detector:
+    if isinstance(instead, (str, os.PathLike)):
+        return OnnxDetector.from_file(os.fspath(instead), score_threshold, device=device)
+    return as_detector(instead, score_threshold)
+
+
+def _warn_of_no_detector(model_dir: Path) -> None:
+    logger.warning(
+        "%s has no DETECTION: without boxes= the whole image is taken as one hand (detector= puts one in).", model_dir
+    )

@@ -81,8 +81,6 @@ def recognise(
     if layout is None:
         found = ", ".join(f"{name} {[1, *output.shape]}" for name, output in zip(model.outputs, outputs))
         raise CheckpointError(f"{model.name} is no detector known here, its outputs are {found:.200}; {KNOWN}.")
-    if outputs[0].size and not any(np.isfinite(output).any() for output in outputs):
-        raise CheckpointError(f"{model.name} gives no number that is finite.")
     classes = layout.classes if names is None else len(names)
     if layout.classes not in (None, classes):
         raise CheckpointError(f"{model.name} names {classes} classes, its outputs have {layout.classes}.")
@@ -92,6 +90,8 @@ def recognise(
 def _layout(model: OnnxModel, outputs: Sequence[Any], sides: tuple[int, int], names: list[str] | None) -> Layout | None:
     if not all(output.dtype.kind in "fiu" for output in outputs):
         return None
+    if any(output.size and not np.isfinite(output).any() for output in outputs):
+        raise CheckpointError(f"{model.name} gives no number that is finite.")
     if {"dets", "labels"} <= set(model.outputs):
         return _dets_and_labels(model, outputs)
     if outputs[0].ndim != 2:

@@ -17,7 +17,7 @@ from ..model_dir.checkpoint import load_weights, read_state_dict
 from ..model_dir.config import read_python_config
 from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import SSDLiteSettings
-from ..networks.ssdlite import build_ssdlite
+from ..networks.ssdlite import SSDLite, build_ssdlite
 from .base import Detection, inside, suppressed
 
 MAX_LOG_RATIO = abs(math.log(16 / 1000))  # of a box's side to its anchor's
@@ -65,10 +65,7 @@ class SSDLiteDetector:
         Raises:
             ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
         """
-        settings = SSDLiteSettings.parse(read_python_config(inside(model_dir, detection.config_file)))
-        weights = inside(model_dir, detection.model_path)
-        network = build_ssdlite(settings)
-        load_weights(network, read_state_dict(weights), weights)
+        network, settings = read_ssdlite(model_dir, detection)
         anchors = {size: network.level_anchors(size) for size in network.input_sizes}
         configured = max(settings.candidate_score, detection.score_threshold)
         return cls(engine(network), anchors, settings, configured if score_threshold is None else score_threshold)
@@ -120,6 +117,15 @@ class SSDLiteDetector:
         boxes, scores = (np.concatenate(column) for column in zip(*candidates))
         boxes, scores = suppressed(boxes, scores, self._settings.iou_threshold, self._settings.at_most)
         return clip_boxes(boxes, image.shape[1], image.shape[0]), scores
+
+
+def read_ssdlite(model_dir: str | Path, detection: DetectionSettings) -> tuple[SSDLite, SSDLiteSettings]:
+    """The network of a model directory with its weights, and its settings; raises as `from_model_dir`."""
+    settings = SSDLiteSettings.parse(read_python_config(inside(model_dir, detection.config_file)))
+    weights = inside(model_dir, detection.model_path)
+    network = build_ssdlite(settings)
+    load_weights(network, read_state_dict(weights), weights)
+    return network, settings
 
 
 def decode_deltas(anchors: Tensor, deltas: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from ..model_dir.config import read_python_config
 from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import IMAGENET_MEAN, IMAGENET_STD
 from ..model_dir.yolox_settings import INPUT_STEP, YOLOXSettings
-from ..networks.yolox import BOX_CHANNELS, STRIDES, build_yolox
+from ..networks.yolox import BOX_CHANNELS, STRIDES, YOLOX, build_yolox
 from .base import Detection, inside, suppressed
 
 PADDING = 114  # grey level around an image, as in training
@@ -54,10 +54,7 @@ class YOLOXDetector:
         Raises:
             ConfigError, CheckpointError, MissingFileError: the files do not make a detector known here.
         """
-        settings = YOLOXSettings.parse(read_python_config(inside(model_dir, detection.config_file)))
-        weights = inside(model_dir, detection.model_path)
-        network = build_yolox(settings)
-        load_weights(network, read_state_dict(weights), weights)
+        network, settings = read_yolox(model_dir, detection)
         return cls(engine(network), settings, detection.score_threshold if score_threshold is None else score_threshold)
 
     def detect(self, images: Sequence[Image]) -> list[Detection]:
@@ -99,6 +96,15 @@ class YOLOXDetector:
     def _suppressed(self, boxes: Array, scores: Array, scale: float, image: Image) -> Detection:
         in_image = clip_boxes(boxes / scale, image.shape[1], image.shape[0])
         return suppressed(in_image, scores, self._settings.iou_threshold, AT_MOST)
+
+
+def read_yolox(model_dir: str | Path, detection: DetectionSettings) -> tuple[YOLOX, YOLOXSettings]:
+    """The network of a model directory with its weights, and its settings; raises as `from_model_dir`."""
+    settings = YOLOXSettings.parse(read_python_config(inside(model_dir, detection.config_file)))
+    weights = inside(model_dir, detection.model_path)
+    network = build_yolox(settings)
+    load_weights(network, read_state_dict(weights), weights)
+    return network, settings
 
 
 def letterbox(image: Image, size: int) -> tuple[Image, float]:
