@@ -168,6 +168,27 @@ def ultralytics(
     return graph.save(path, {"output0": (rows, shape)}, sides, metadata)
 
 
+def constant(path: Path, outputs: dict[str, Any], shape: Any = (1, 3, 64, 64), kind: int = 1, **metadata: str) -> Path:
+    """A file that gives these outputs whatever it sees; ``kind`` of its input is ONNX's number, 1 for float32."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    nodes, values, weights = [], [], []
+    for name, output in outputs.items():
+        weights.append(numpy_helper.from_array(np.asarray(output), f"{name}_value"))
+        nodes.append(helper.make_node("Identity", [f"{name}_value"], [name]))
+        values.append(helper.make_tensor_value_info(name, weights[-1].data_type, None))
+    taken = [helper.make_tensor_value_info("images", kind, shape)]
+    model = helper.make_model(
+        helper.make_graph(nodes, "constant", taken, values, weights),
+        opset_imports=[helper.make_opsetid("", 13)],
+        ir_version=8,
+    )
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
 def count(sides: Sequence[int]) -> int:
     """Places of all levels in an input of that height and width."""
     return sum((sides[0] // stride) * (sides[1] // stride) for stride in STRIDES)

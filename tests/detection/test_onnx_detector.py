@@ -19,27 +19,6 @@ PLACES = 84  # of YOLOX in 64 x 64 pixels
 IMAGE = np.full((64, 64, 3), 90, np.uint8)
 
 
-def constant(path: Path, outputs: dict[str, Any], shape: Any = (1, 3, 64, 64), kind: int = 1, **metadata: str) -> Path:
-    """A file that gives these outputs whatever it sees; ``kind`` of its input is ONNX's number, 1 for float32."""
-    import onnx
-    from onnx import helper, numpy_helper
-
-    nodes, values, weights = [], [], []
-    for name, output in outputs.items():
-        weights.append(numpy_helper.from_array(np.asarray(output), f"{name}_value"))
-        nodes.append(helper.make_node("Identity", [f"{name}_value"], [name]))
-        values.append(helper.make_tensor_value_info(name, weights[-1].data_type, None))
-    taken = [helper.make_tensor_value_info("images", kind, shape)]
-    model = helper.make_model(
-        helper.make_graph(nodes, "constant", taken, values, weights),
-        opset_imports=[helper.make_opsetid("", 13)],
-        ir_version=8,
-    )
-    helper.set_model_props(model, metadata)
-    onnx.save(model, path)
-    return path
-
-
 def places(**rows: list[float]) -> dict[str, np.ndarray]:
     """YOLOX's decoded output for 64 x 64 pixels: of place number p, ``pP`` gives the row; others have a score of 0."""
     output = np.zeros((1, PLACES, 6), np.float32)
@@ -123,37 +102,45 @@ def test_several_classes_without_a_hand_are_listed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="several classes"):
         OnnxDetector.from_file(onnx_detectors.yolox(tmp_path / "a.onnx", 2))
     with pytest.raises(InputError, match="finds several classes"):
-        OnnxDetector.from_file(constant(tmp_path / "b.onnx", dets([[0, 0, 9, 9, 0.1]] * 2, [0, 5])))
+        OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "b.onnx", dets([[0, 0, 9, 9, 0.1]] * 2, [0, 5])))
 
 
 def test_a_score_threshold_takes_the_place_of_the_usual_one(tmp_path: Path) -> None:
-    path = constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, 0.3], [0, 0, 9, 9, 0.31], [0, 0, 9, 9, 0.1]]))
+    path = onnx_detectors.constant(
+        tmp_path / "a.onnx", dets([[0, 0, 9, 9, 0.3], [0, 0, 9, 9, 0.31], [0, 0, 9, 9, 0.1]])
+    )
     for threshold, scores in ((None, [0.31]), (0.05, [0.31, 0.3, 0.1]), (0.5, [])):
         assert OnnxDetector.from_file(path, threshold)(IMAGE)[1].tolist() == np.float32(scores).tolist()
     rows = np.array([[[0, 0, 9, 9, 0.25, 0], [0, 0, 9, 9, 0.26, 0]]], np.float32)
-    path = constant(tmp_path / "b.onnx", {"output0": rows}, names="['hand']", stride="32")
+    path = onnx_detectors.constant(tmp_path / "b.onnx", {"output0": rows}, names="['hand']", stride="32")
     assert OnnxDetector.from_file(path)(IMAGE)[1].tolist() == [np.float32(0.26)]
 
 
 def test_suppression_where_the_graph_has_none(tmp_path: Path) -> None:
     """Two boxes of 10 x 20 pixels, one above the other: 6 rows apart they share 14 of 26 rows, 0.54, and 10 apart a
     third. YOLOX counts the last pixel of a side: of boxes with 1 pixel, 0.2 pixels apart, the parts that differ."""
-    path = constant(tmp_path / "a.onnx", places(p0=[20, 20, 10, 20, 1, 0.9], p1=[20, 26, 10, 20, 1, 0.8]))
+    path = onnx_detectors.constant(
+        tmp_path / "a.onnx", places(p0=[20, 20, 10, 20, 1, 0.9], p1=[20, 26, 10, 20, 1, 0.8])
+    )
     assert OnnxDetector.from_file(path)(IMAGE)[0].tolist() == [[15, 10, 25, 30]]
-    path = constant(tmp_path / "a.onnx", places(p0=[20, 20, 10, 20, 1, 0.9], p1=[20, 30, 10, 20, 1, 0.8]))
+    path = onnx_detectors.constant(
+        tmp_path / "a.onnx", places(p0=[20, 20, 10, 20, 1, 0.9], p1=[20, 30, 10, 20, 1, 0.8])
+    )
     assert len(OnnxDetector.from_file(path)(IMAGE)[0]) == 2
     # 3 rows apart, 1 high and 8 wide: apart from one another, but for the pixels that are counted twice
-    path = constant(tmp_path / "a.onnx", places(p0=[20, 20, 8, 2, 1, 0.9], p1=[20, 21, 8, 2, 1, 0.8]))
+    path = onnx_detectors.constant(tmp_path / "a.onnx", places(p0=[20, 20, 8, 2, 1, 0.9], p1=[20, 21, 8, 2, 1, 0.8]))
     assert len(OnnxDetector.from_file(path)(IMAGE)[0]) == 1  # 1/3 of an area without, 1/2 with it
     overlap = np.array([[[20, 20], [20, 24], [10, 10], [20, 20], [0.9, 0.8]]], np.float32)  # 16 of 24 rows: 0.67
     for apart, count in ((4, 2), (3, 1)):
         overlap[0, 1, 1] = 20 + apart
-        path = constant(tmp_path / "b.onnx", {"output0": overlap}, names="['hand']", stride="32")
+        path = onnx_detectors.constant(tmp_path / "b.onnx", {"output0": overlap}, names="['hand']", stride="32")
         assert len(OnnxDetector.from_file(path)(IMAGE)[0]) == count
 
 
 def test_boxes_end_at_the_image(tmp_path: Path) -> None:
-    path = constant(tmp_path / "a.onnx", dets([[-5, 50, 30, 99, 0.9], [70, 0, 90, 9, 0.8], [9, 0, 5, 9, 0.7]]))
+    path = onnx_detectors.constant(
+        tmp_path / "a.onnx", dets([[-5, 50, 30, 99, 0.9], [70, 0, 90, 9, 0.8], [9, 0, 5, 9, 0.7]])
+    )
     boxes, scores = OnnxDetector.from_file(path)(IMAGE)
     assert boxes.tolist() == [[0, 50, 30, 64]]  # one has no part of the image, one is reversed
     assert scores.tolist() == [np.float32(0.9)]
@@ -163,7 +150,7 @@ def test_the_best_hundred(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 50, (3000, 2))
     rows = np.concatenate([corners, corners + 8, rng.permutation(np.linspace(0.31, 0.99, 3000))[:, None]], 1)
-    boxes, scores = OnnxDetector.from_file(constant(tmp_path / "a.onnx", dets(rows.tolist())))(IMAGE)
+    boxes, scores = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets(rows.tolist())))(IMAGE)
     assert len(boxes) == 100
     np.testing.assert_allclose(scores, np.sort(rows[:, 4])[::-1][:100], rtol=1e-5)
 
@@ -173,30 +160,30 @@ def test_a_thousand_candidates_go_into_the_suppression(tmp_path: Path) -> None:
     output = np.full((1, 5, 4000), 8, np.float32)
     output[0, :2], output[0, 4] = 20, 0.8
     output[0, :2, 1000:], output[0, 4, 1000:] = 50, 0.7
-    path = constant(tmp_path / "a.onnx", {"output0": output}, names="['hand']", stride="32")
+    path = onnx_detectors.constant(tmp_path / "a.onnx", {"output0": output}, names="['hand']", stride="32")
     assert OnnxDetector.from_file(path)(IMAGE)[0].tolist() == [[16, 16, 24, 24]]
 
 
 def test_numbers_that_are_no_boxes_are_left_out(tmp_path: Path) -> None:
     good = [8.0, 8.0, 20.0, 20.0, 0.9]
     bad = [[np.nan, 0, 9, 9, 0.9], [0, 0, np.inf, 9, 0.9], [0, 0, 1e9, 9, 0.9], [0, 0, 9, 9, np.nan]]
-    boxes, scores = OnnxDetector.from_file(constant(tmp_path / "a.onnx", dets([*bad, good])))(IMAGE)
+    boxes, scores = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets([*bad, good])))(IMAGE)
     assert boxes.tolist() == [good[:4]]
     assert scores.tolist() == [np.float32(0.9)]
     raw = places(p3=[0.5, 0.5, 1, 1, 1, 0.9], p4=[0.5, 0.5, 1e4, 1, 1, 0.9])
     raw["output"][..., :2] = 0.5  # not decoded: e to the power of 10,000
-    assert len(OnnxDetector.from_file(constant(tmp_path / "b.onnx", raw))(IMAGE)[0]) == 1
+    assert len(OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "b.onnx", raw))(IMAGE)[0]) == 1
 
 
 def test_no_candidates(tmp_path: Path) -> None:
-    boxes, scores = OnnxDetector.from_file(constant(tmp_path / "a.onnx", dets([])))(IMAGE)
+    boxes, scores = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets([])))(IMAGE)
     assert (boxes.shape, scores.shape) == ((0, 4), (0,))
 
 
 @pytest.mark.parametrize("score", [1.5, np.inf])
 def test_scores_beyond_one_are_refused(score: float, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.onnx gives a score of (1\.5|inf)"):
-        OnnxDetector.from_file(constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, score]])))
+        OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, score]])))
 
 
 @pytest.mark.parametrize(
@@ -213,20 +200,20 @@ def test_scores_beyond_one_are_refused(score: float, tmp_path: Path) -> None:
 )
 def test_what_is_no_detector_is_refused(outputs: Any, shape: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=message):
-        OnnxDetector.from_file(constant(tmp_path / "a.onnx", outputs, shape))
+        OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", outputs, shape))
 
 
 def test_bytes_are_refused_and_half_precision_is_not(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="floating point"):
-        OnnxDetector.from_file(constant(tmp_path / "a.onnx", places(), kind=2))
+        OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", places(), kind=2))
     half = {name: array.astype(np.float16) for name, array in places(p0=[20, 20, 10, 20, 1, 0.9]).items()}
-    detector = OnnxDetector.from_file(constant(tmp_path / "b.onnx", half, kind=10))
+    detector = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "b.onnx", half, kind=10))
     assert detector(IMAGE)[0].tolist() == [[15, 10, 25, 30]]
 
 
 @pytest.mark.parametrize("shape", [("batch", 3, 64, 64), (1, "channels", 64, 64)])
 def test_other_axes_may_be_open(shape: Any, tmp_path: Path) -> None:
-    path = constant(tmp_path / "a.onnx", places(p0=[20, 20, 10, 20, 1, 0.9]), shape)
+    path = onnx_detectors.constant(tmp_path / "a.onnx", places(p0=[20, 20, 10, 20, 1, 0.9]), shape)
     assert [boxes.tolist() for boxes, _ in OnnxDetector.from_file(path).detect([IMAGE] * 3)] == [[[15, 10, 25, 30]]] * 3
 
 
@@ -268,7 +255,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_detector_may_be_named_by_its_file(tmp_path: Path) -> None:
-    path = constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, 0.4], [0, 0, 9, 9, 0.2]]))
+    path = onnx_detectors.constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, 0.4], [0, 0, 9, 9, 0.2]]))
 
     def build(score_threshold: float | None, file: Any) -> Any:
         return build_detector(tmp_path, None, score_threshold, lambda network: None, file, torch.device("cpu"))  # type: ignore[arg-type,return-value]
