@@ -11,9 +11,9 @@ import torch
 
 from .arrays import Array
 from .checks import check_count, check_threshold
-from .detection import build_detector
+from .detection import build_detector, exported_detector
 from .detection.base import as_detector, best, detect_all
-from .engines import build_engine
+from .engines import AUTO, EAGER, build_engine, open_graph
 from .engines.base import Engine
 from .engines.device import pick_device
 from .engines.fork import check_fork
@@ -22,8 +22,9 @@ from .errors import ConfigError
 from .geometry.boxes import clip_boxes
 from .hands import Hands, Result
 from .model_dir.config import read_configuration
+from .model_dir.exported import ExportedModel
 from .model_dir.hub import find_model_dir
-from .model_dir.settings import ModelSettings
+from .model_dir.settings import ModelSettings, ViewSettings
 from .networks.topdown import load_topdown
 from .pose.codec import build_codec
 from .pose.crop import Crop, Cropper
@@ -92,7 +93,7 @@ class HandEstimator:
         detector: Any = None,
         hand_threshold: float | None = None,
         keypoint_threshold: float | None = None,
-        engine: str = "eager",
+        engine: str | None = None,
         max_candidates: int | None = None,
         precision: str = FLOAT32,
         tta: str = "full",
@@ -100,13 +101,15 @@ class HandEstimator:
         """An estimator from a model directory.
 
         Args:
-            model_dir: a folder, a hub id (fetched through ModelScope), or None for the embedded model.
+            model_dir: a folder, also one that ``modelscope-handkp export`` wrote, a hub id (fetched through
+                ModelScope), or None for the embedded model.
             device: None takes a GPU where there is one.
             score_threshold: the least score of a detected box, and the last word on it; a low one offers more boxes, of
                 which ``hand_threshold`` keeps those that hold a hand. None: the configuration's.
             detector: in place of the model's own, as in `HandEstimator`, or an ONNX file, as `OnnxDetector.from_file`
                 takes it.
-            engine: what runs the networks, one of `engines.ENGINES`, or "auto": the fastest that is installed.
+            engine: what runs the networks, one of `engines.ENGINES`, or "auto": the fastest that is installed. None:
+                "eager", and "auto" for an exported model.
             precision: in which they compute, one of `engines.precision.PRECISIONS`.
             tta: test-time augmentation: "none" looks at each crop once, "flip" also at its mirror image, "full" at all
                 views of the configuration.
@@ -119,10 +122,18 @@ class HandEstimator:
         folder = find_model_dir(model_dir)
         settings = ModelSettings.parse(read_configuration(folder))
         settings = replace(settings, views=settings.views.limited(tta))
-        build = functools.partial(build_engine, engine, device=pick_device(device), precision=precision)
-        detector = build_detector(folder, settings.detection, score_threshold, build, detector, pick_device(device))
-        keypoints = build(load_topdown(folder, settings.network), size=settings.crop_size)
         limits = hand_threshold, keypoint_threshold, max_candidates
+        on = pick_device(device)
+        exported = ExportedModel.find(folder)
+        if exported is not None:
+            run = functools.partial(open_graph, engine or AUTO, device=on, precision=precision)
+            detector = exported_detector(exported, score_threshold, run, detector, on)
+            if exported.decoded:
+                settings = replace(settings, views=ViewSettings(flip=False), decoding=None)
+            return cls(run(exported.path(exported.keypoints)), settings, detector, batch_size, *limits)
+        build = functools.partial(build_engine, engine or EAGER, device=on, precision=precision)
+        detector = build_detector(folder, settings.detection, score_threshold, build, detector, on)
+        keypoints = build(load_topdown(folder, settings.network), size=settings.crop_size)
         return cls(keypoints, settings, detector, batch_size, *limits)
 
     @overload

@@ -71,7 +71,7 @@ def add_command(commands: Any) -> None:
         f"(default: {MAX_CANDIDATES} where a hand threshold decides, else all)",
     )
     parser.add_argument(
-        "--engine", default="eager", choices=[*ENGINES, AUTO], help="what runs the networks (%(default)s)"
+        "--engine", choices=[*ENGINES, AUTO], help="what runs the networks (eager; auto for an exported model)"
     )
     parser.add_argument("--precision", default=FLOAT32, choices=PRECISIONS, help="of the networks (%(default)s)")
     parser.add_argument("--tta", default="full", choices=TTA_LEVELS, help="views of each crop (%(default)s)")

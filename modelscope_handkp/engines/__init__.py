@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from .onnx_export import TOLERANCE, folded_copy
 from .onnx_model import OnnxModel
 from .onnxruntime import OnnxRuntimeEngine
 from .openvino import OpenVINOEngine
+from .openvino_model import OpenVINOModel
 from .precision import FLOAT32, check_precision
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ Size = tuple[int, int] | None  # width and height of the images, pixels; None: a
 Builder = Callable[[nn.Module, torch.device, bool, str, Size], Engine]
 GraphBuilder = Callable[[OnnxModel, torch.device, str], Engine]
 
-AUTO = "auto"
+AUTO, EAGER = "auto", "eager"
 FASTEST = {"cpu": ("openvino", "onnxruntime")}  # by type of device, the fastest first: benchmarks/peers.py
 LOW_PRECISION_TOLERANCE = 0.1  # of the largest value: bfloat16 has 8 bits, and a network many layers
 
@@ -44,7 +46,7 @@ def _from_graph(engine: GraphBuilder) -> Builder:
 GRAPH_ENGINES: dict[str, GraphBuilder] = {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVINOEngine}
 # name -> (network in evaluation mode, device, may the network be changed, precision, size) -> engine
 ENGINES: dict[str, Builder] = {
-    "eager": _from_torch(EagerEngine),
+    EAGER: _from_torch(EagerEngine),
     "compile": _from_torch(CompiledEngine),
     **{name: _from_graph(engine) for name, engine in GRAPH_ENGINES.items()},
 }
@@ -72,7 +74,7 @@ def build_engine(
     """
     check_precision(precision)
     if name == AUTO:
-        name = fastest(device, "eager")
+        name = fastest(device, EAGER)
     if name not in ENGINES:
         raise InputError(f"engine {name!r:.80} is not known; known are {', '.join(sorted([*ENGINES, AUTO]))}.")
     return ENGINES[name](network, device, fold, precision, size)
@@ -84,3 +86,31 @@ def fastest(device: torch.device, otherwise: str) -> str:
     name = next(installed, otherwise)
     logger.info("engine auto on %s: %s", device, name)
     return name
+
+
+def open_graph(name: str, path: str | Path, device: torch.device, precision: str = FLOAT32) -> Engine:
+    """The engine of that name for an exported network.
+
+    Args:
+        name: "onnxruntime" or "openvino", or "auto": the fastest of those that run the file here.
+        path: an ``.onnx`` file, or OpenVINO's ``.xml``, which only OpenVINO runs.
+        precision: as in `build_engine`; of a network that was exported in int8 or float16, float32.
+    Raises:
+        InputError: an engine that does not run such a file. HandkpError: the file cannot be run.
+    """
+    check_precision(precision)
+    path = Path(path)
+    if path.suffix == ".xml":
+        if name not in (AUTO, "openvino"):
+            raise InputError(f"the engine {name!r:.80} does not run {path.name}; openvino does.")
+        return OpenVINOEngine(OpenVINOModel.read(path), device, precision)
+    if path.suffix != ".onnx":
+        raise InputError(
+            f"{path.name} is not run here, as torch.export.load executes what is in it: load it yourself if the file "
+            "is yours, or export to onnx or openvino."
+        )
+    if name == AUTO:
+        name = fastest(device, "onnxruntime")
+    if name not in GRAPH_ENGINES:
+        raise InputError(f"the engine {name!r:.80} does not run {path.name}; {' and '.join(GRAPH_ENGINES)} do.")
+    return GRAPH_ENGINES[name](OnnxModel.read(path), device, precision)

@@ -3,6 +3,7 @@
 import copy
 import io
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def export_onnx(network: nn.Module, size: tuple[int, int] | None, outputs: list[
     if hasattr(torch.onnx, "ONNXProgram"):  # torch 2.5: there are two exporters; this one takes seconds, and no package
         options["dynamo"] = False
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(network, (example,), file, **options)
     except Exception as error:  # whatever the exporter meets
@@ -64,14 +65,22 @@ def check_same(engine: Engine, network: nn.Module, size: tuple[int, int] | None,
         CheckpointError: other outputs, or a difference above ``tolerance``.
     """
     example = example_of(size, 1)
-    expected = [output.numpy() for output in EagerEngine(network, fold=False)(example)]
-    found = [np.asarray(output) for output in engine(example)]
-    if [output.shape for output in found] != [output.shape for output in expected]:
-        raise CheckpointError("it has other outputs than its network.")
-    difference = max(float(np.abs(a - b).max() / max(np.abs(b).max(), TINY)) for a, b in zip(found, expected))
+    difference = largest_difference(engine(example), EagerEngine(network, fold=False)(example))
     if not difference <= tolerance:
         raise CheckpointError(f"it differs from its network by {difference:.1e} of the largest value.")
     return difference
+
+
+def largest_difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
+    """Of outputs, arrays or tensors, as a share of the largest value expected in each.
+
+    Raises:
+        CheckpointError: other shapes.
+    """
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(found, expected)]
+    if len(found) != len(expected) or any(a.shape != b.shape for a, b in pairs):
+        raise CheckpointError("it has other outputs than its network.")
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), TINY)) for a, b in pairs)
 
 
 def example_of(size: tuple[int, int] | None, count: int) -> Tensor:

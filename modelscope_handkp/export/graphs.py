@@ -81,4 +81,4 @@ class HalfGraph(nn.Module):
 
 def _rows(level: Tensor, channels: int) -> Tensor:
     """(N, anchors x channels, h, w) -> (N, h x w x anchors, channels)."""
-    return level.permute(0, 2, 3, 1).reshape(len(level), -1, channels)
+    return level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, channels)

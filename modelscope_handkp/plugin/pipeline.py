@@ -15,7 +15,7 @@ from modelscope.pipelines.builder import PIPELINES
 
 from ..checks import check_count
 from ..detection import build_detector
-from ..engines import build_engine
+from ..engines import EAGER, build_engine
 from ..engines.precision import FLOAT32
 from ..errors import ConfigError, InputError
 from ..estimator import DEFAULT_BATCH_SIZE, HandEstimator
@@ -55,7 +55,7 @@ class Hand2DKeypointsPipeline(Pipeline):
         keypoint_threshold: float | None = None,
         max_candidates: int | None = None,
         detector: Any = None,
-        engine: str = "eager",
+        engine: str = EAGER,
         precision: str = FLOAT32,
         tta: str = "full",
         compile: bool = False,

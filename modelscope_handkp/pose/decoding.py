@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Array
+
 LOG_FLOOR = 1e-10  # keeps the logarithm of a heatmap finite
 QUARTER = 0.25  # the shift of post_process "default", in heatmap pixels
 REACH = 2  # pixels around a peak that its differences take in
@@ -25,7 +27,7 @@ def peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def quarter_shifted(maps: Tensor, points: Tensor) -> Tensor:
     """Peaks (N, K, 2) of maps (N, K, H, W), whole pixels -> a quarter of a pixel toward the higher neighbour."""
-    slope = _around(maps, points) @ _differences()[:, :2].to(maps)
+    slope = _around(maps, points) @ torch.from_numpy(_differences()[:, :2]).to(maps)
     return torch.where(_has_room(maps, points, 1), points + slope.sign() * QUARTER, points.to(maps))
 
 
@@ -36,7 +38,7 @@ def newton_step(maps: Tensor, points: Tensor) -> Tensor:
     or whose second differences have the determinant 0, stays.
     """
     log = _around(maps, points).clamp_min(LOG_FLOOR).log()
-    dx, dy, dxx, dyy, dxy = (log @ _differences().to(log)).unbind(-1)
+    dx, dy, dxx, dyy, dxy = (log @ torch.from_numpy(_differences()).to(log)).unbind(-1)
     determinant = dxx * dyy - dxy * dxy
     step = torch.stack([dyy * dx - dxy * dy, dxx * dy - dxy * dx], -1) / determinant[..., None]
     solvable = _has_room(maps, points, REACH) & (determinant != 0)[..., None]
@@ -44,11 +46,11 @@ def newton_step(maps: Tensor, points: Tensor) -> Tensor:
 
 
 @functools.cache
-def _differences() -> Tensor:
+def _differences() -> Array:
     """(25, 5): the central differences dx, dy, dxx, dyy, dxy of the values around a point, row by row."""
     one, two, here = np.array([[0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25], [0, 0, 1, 0, 0]], np.float32)
     pairs = ((here, one), (one, here), (here, two), (two, here), (one, one))  # of y and x
-    return torch.from_numpy(np.stack([np.outer(*pair).ravel() for pair in pairs], 1))
+    return np.stack([np.outer(*pair).ravel() for pair in pairs], 1)
 
 
 def blurred(maps: Tensor, kernel: int) -> Tensor:
@@ -56,17 +58,17 @@ def blurred(maps: Tensor, kernel: int) -> Tensor:
 
     As OpenCV's GaussianBlur with its own sigma for that side; as two products of matrices, which every engine has.
     """
-    rows, columns = (_blur_matrix(int(side), kernel).to(maps) for side in maps.shape[2:])
+    rows, columns = (torch.from_numpy(_blur_matrix(int(side), kernel)).to(maps) for side in maps.shape[2:])
     return rows @ maps @ columns.T
 
 
 @functools.lru_cache(maxsize=8)
-def _blur_matrix(side: int, kernel: int) -> Tensor:
+def _blur_matrix(side: int, kernel: int) -> Array:
     """(side, side), symmetric: a signal times it is the signal blurred."""
     weights = cv2.getGaussianKernel(kernel, 0, cv2.CV_32F)[:, 0]
     offset = np.arange(side) - np.arange(side)[:, None] + kernel // 2
     inside = (offset >= 0) & (offset < kernel)
-    return torch.from_numpy(np.where(inside, weights[offset.clip(0, kernel - 1)], np.float32(0)))
+    return np.where(inside, weights[offset.clip(0, kernel - 1)], np.float32(0))
 
 
 def _around(maps: Tensor, points: Tensor) -> Tensor:

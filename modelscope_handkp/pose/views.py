@@ -3,10 +3,12 @@
 import functools
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arrays import Array
 from ..engines.base import Engine
 from ..model_dir.settings import ViewSettings
 
@@ -31,9 +33,12 @@ class MultiView:
 
     def __call__(self, crops: Tensor) -> tuple[Tensor]:
         """Crops (N, 3, H, W), RGB and normalised -> (heatmaps (N, K, h, w),), each in the place of its crop."""
+        if len(self.views) == 1:
+            return (torch.as_tensor(self.engine(crops)[0]),)
         rotated = [rotate(crops, degrees) for degrees, _ in self.views]
         seen = [view.flip(3) if mirrored else view for view, (_, mirrored) in zip(rotated, self.views)]
-        heatmaps = torch.as_tensor(self.engine(torch.cat(seen))[0]).chunk(len(seen))
+        together = torch.as_tensor(self.engine(torch.cat(seen))[0])
+        heatmaps = together.reshape(len(seen), crops.shape[0], *together.shape[1:])
         return (torch.stack([self._undo(*view, crops) for view in zip(heatmaps, self.views)]).mean(0),)
 
     def _undo(self, heatmaps: Tensor, view: tuple[float, bool], crops: Tensor) -> Tensor:
@@ -57,12 +62,12 @@ def rotate(maps: Tensor, degrees: float, center: tuple[float, float] = (0.0, 0.0
     """
     if not degrees:
         return maps
-    grid = _grid(int(maps.shape[2]), int(maps.shape[3]), degrees, center).to(maps)
-    return F.grid_sample(maps, grid.expand(len(maps), -1, -1, -1), align_corners=False)
+    grid = torch.from_numpy(_grid(int(maps.shape[2]), int(maps.shape[3]), degrees, center)).to(maps)
+    return F.grid_sample(maps, grid.expand(maps.shape[0], -1, -1, -1), align_corners=False)
 
 
 @functools.lru_cache(maxsize=32)
-def _grid(height: int, width: int, degrees: float, center: tuple[float, float]) -> Tensor:
+def _grid(height: int, width: int, degrees: float, center: tuple[float, float]) -> Array:
     """(1, height, width, 2): where each pixel of a rotated map comes from, as `F.grid_sample` takes it.
 
     A constant, so that exported networks need no operator that makes it.
@@ -71,7 +76,7 @@ def _grid(height: int, width: int, degrees: float, center: tuple[float, float]) 
     rows = torch.tensor([[cos, -sin * height / width], [sin * width / height, cos]])
     moved = torch.tensor(center) - rows @ torch.tensor(center)
     source = torch.cat([rows, moved[:, None]], dim=1)[None]
-    return torch.from_numpy(F.affine_grid(source, [1, 1, height, width], align_corners=False).numpy())
+    return np.asarray(F.affine_grid(source, [1, 1, height, width], align_corners=False).numpy())
 
 
 def shift_exactly(heatmaps: Tensor) -> Tensor:
