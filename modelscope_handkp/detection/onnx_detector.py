@@ -142,7 +142,7 @@ class OnnxDetector:
             raise InputError(f"{self.name} gives outputs of other shapes than when it was loaded: {shapes}.") from None
         if len(scores) and scores[0] > 1 + SCORE_SLACK:
             raise InputError(f"{self.name} gives a score of {scores[0]:g}; scores lie between 0 and 1.")
-        usable = (np.abs(boxes) < MAX_COORDINATE).all(1) & (boxes[:, 2:] > boxes[:, :2]).all(1)  # and none is NaN
+        usable = (np.abs(boxes) < MAX_COORDINATE).all(1)  # and none is NaN
         return boxes[usable], np.minimum(scores[usable], np.float32(1))
 
     def _in_image(self, boxes: Array, scores: Array, place: Letterboxed, image: Image) -> Detection:
@@ -204,8 +204,6 @@ def _engine(model: OnnxModel, device: torch.device) -> Engine:
     try:
         return OnnxRuntimeEngine(model, device)
     except InputError as error:
-        if device.type == "cpu":
-            raise
         logger.info("%s runs on the CPU: %s", model.name, error)
         return OnnxRuntimeEngine(model, torch.device("cpu"))
 

@@ -163,7 +163,7 @@ def _are_decoded(output: Any, sides: tuple[int, int]) -> bool:
     """
     corners, strides = (part.numpy() for part in yolox_places(*sides))
     centres = np.asarray(output[:, :2], np.float32)
-    from_place, from_origin = np.abs(centres / strides - corners - 0.5), np.abs(centres - 0.5)
+    from_place, from_origin = np.abs(centres / strides - corners), np.abs(centres)
     return bool(np.nanmedian(from_place) < np.nanmedian(from_origin))
 
 

@@ -186,6 +186,34 @@ def test_scores_beyond_one_are_refused(score: float, tmp_path: Path) -> None:
         OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, score]])))
 
 
+def test_a_score_that_rounding_lifts_over_one_is_one(tmp_path: Path) -> None:
+    path = onnx_detectors.constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, 1.0005]]))
+    assert OnnxDetector.from_file(path)(IMAGE)[1].tolist() == [1]
+
+
+def test_what_changes_after_loading_is_refused(tmp_path: Path) -> None:
+    detector = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, 0.9]])))
+    detector.engine = lambda images: (np.ones((1, 3, 4), np.float32), np.zeros((1, 3), np.int64))
+    with pytest.raises(InputError, match=r"a\.onnx gives outputs of other shapes than when it was loaded: \[\[3, 4\]"):
+        detector(IMAGE)
+    detector.engine = lambda images: (np.ones((1, 3, 5), np.float32), np.zeros((1, 2), np.int64))
+    with pytest.raises(InputError, match="of other shapes"):
+        detector(IMAGE)
+    detector.engine = lambda images: 1 / 0  # type: ignore[assignment,return-value]
+    with pytest.raises(CheckpointError, match=r"a\.onnx cannot be run: ZeroDivisionError"):
+        detector(IMAGE)
+
+
+def test_where_onnxruntime_has_no_gpu_the_cpu_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = onnx_detectors.constant(tmp_path / "a.onnx", dets([[0, 0, 9, 9, 0.9]]))
+    monkeypatch.setattr("modelscope_handkp.detection.onnx_detector.pick_device", lambda device: torch.device("xpu"))
+    with caplog.at_level("INFO"):
+        assert len(OnnxDetector.from_file(path)(IMAGE)[0]) == 1
+    assert "a.onnx runs on the CPU" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("outputs", "shape", "message"),
     [
@@ -230,6 +258,21 @@ def test_the_size_of_an_input_that_may_have_any(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"input_size is 320, but .* takes 128 x 160 pixels only"):
         OnnxDetector.from_file(fixed, input_size=320)
     OnnxDetector.from_file(fixed, input_size=160)
+
+
+def test_the_size_that_nobody_names(tmp_path: Path) -> None:
+    """640, and ultralytics' ``imgsz`` goes up to a multiple of its stride."""
+    image = onnx_detectors.images()[3]
+    path = onnx_detectors.mmdeploy(tmp_path / "a.onnx", sides=("height", "width"))  # type: ignore[arg-type]
+    for name, size in ((path, 640), (ultralytics_of(tmp_path, "[100, 100]"), 128)):
+        np.testing.assert_array_equal(
+            OnnxDetector.from_file(name)(image)[0], OnnxDetector.from_file(name, input_size=size)(image)[0]
+        )
+
+
+def ultralytics_of(folder: Path, imgsz: str) -> Path:
+    metadata = {"names": "['person', 'hand']", "stride": "32", "imgsz": imgsz}
+    return onnx_detectors.ultralytics(folder / "b.onnx", sides=("height", "width"), metadata=metadata)
 
 
 def test_normalised_weights_see_other_colours(tmp_path: Path) -> None:

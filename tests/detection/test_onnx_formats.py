@@ -165,3 +165,11 @@ def test_yolox_in_mmdeploy_slices_its_input(tmp_path: Path) -> None:
     for sliced in (True, False):
         path = onnx_detectors.mmdeploy(tmp_path / "a.onnx", sliced=sliced)
         assert slices_input(OnnxModel.read(path)) == sliced
+
+
+def test_a_cast_may_come_first(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="onnx writes the file")
+    graph = onnx_detectors.Graph(0)
+    half = graph.add("Identity", graph.add("Slice", graph.add("Cast", "images", to=10), [0], [8], [2]))
+    path = graph.save(tmp_path / "a.onnx", {"output": (graph.add("Cast", half, to=1), [1, 3, 8, 16])}, (16, 16), {})
+    assert slices_input(OnnxModel.read(path))
