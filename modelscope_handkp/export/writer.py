@@ -21,6 +21,7 @@ from ..engines.precision import FLOAT16, FLOAT32, INT8
 from ..errors import CheckpointError, InputError, MissingPackageError
 from ..files import open_atomically, write_atomically
 from ..geometry.boxes import BOX_PADDING
+from ..model_dir.checkpoint import load_weights
 from ..model_dir.config import CONFIGURATION_FILE, read_configuration
 from ..model_dir.exported import EXPORT_FILE, FORMATS
 from ..model_dir.hub import find_model_dir
@@ -57,6 +58,7 @@ def export_model(
     precision: str = FLOAT32,
     decode: bool = False,
     calibration: str | Path | None = None,
+    weights: dict[str, torch.Tensor] | None = None,
 ) -> dict[str, float]:
     """Write the networks of a model as graphs, run them, and compare them with torch on rendered images.
 
@@ -67,6 +69,7 @@ def export_model(
         precision: "float32"; "float16" weights; "int8", for which the networks are calibrated.
         decode: all views, DARK and coordinates are in the graph of the keypoint network.
         calibration: a folder of images for int8; None: rendered hands.
+        weights: of the keypoint network, in place of the directory's.
     Returns:
         the largest difference of each network from torch, as a share of the largest value.
     Raises:
@@ -78,7 +81,7 @@ def export_model(
     folder, out = find_model_dir(model_dir), Path(out)
     _check_out(out)
     settings = ModelSettings.parse(read_configuration(folder))
-    parts = [_keypoints(folder, settings, format, decode)]
+    parts = [_keypoints(folder, settings, format, decode, weights)]
     if settings.detection is not None:
         parts.append(_detector(folder, settings.detection, format))
     samples = Samples.of(folder, settings, precision == INT8, calibration)
@@ -123,8 +126,10 @@ def _remove(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _keypoints(folder: Path, settings: ModelSettings, format: str, decode: bool) -> Part:
+def _keypoints(folder: Path, settings: ModelSettings, format: str, decode: bool, weights: Any) -> Part:
     network = load_topdown(folder, settings.network).eval()
+    if weights is not None:
+        load_weights(network, weights, "the model in memory")
     fold_batch_norms(network)
     graph: nn.Module = network
     if decode:

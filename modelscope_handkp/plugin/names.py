@@ -24,6 +24,7 @@ ADD_LR_LOG_HOOK = "AddLrLogHook"
 REGISTERED = {
     ("PIPELINES", TASK, PIPELINE): f"{PACKAGE}.plugin.pipeline",
     ("MODELS", TASK, MODEL): f"{PACKAGE}.plugin.model",
+    ("EXPORTERS", TASK, MODEL): f"{PACKAGE}.plugin.exporter",
     ("PREPROCESSORS", FIELD, TOP_DOWN_AFFINE): f"{PACKAGE}.plugin.preprocessors",
     ("PREPROCESSORS", FIELD, MM_TO_TENSOR): f"{PACKAGE}.plugin.preprocessors",
     ("PREPROCESSORS", FIELD, NORMALIZE_TENSOR): f"{PACKAGE}.plugin.preprocessors",

@@ -1,9 +1,11 @@
 """A smoke test of the installed ModelScope, in a process of its own: ``python smoke.py``.
 
-pipeline(), Model.from_pretrained(), one epoch of build_trainer() and evaluation, on the embedded model and on images of
-dots. `make versions` runs it on several releases. Prints a line a step; the exit code is not 0 where a step fails.
+pipeline(), Model.from_pretrained(), the Exporter, one epoch of build_trainer() and evaluation, on the embedded model
+and on images of dots. `make versions` runs it on several releases. Prints a line a step; the exit code is not 0 where
+a step fails.
 """
 
+import importlib.util
 import json
 import logging
 import shutil
@@ -70,6 +72,19 @@ def check_inference(folder: Path) -> None:
         np.testing.assert_allclose(result["boxes"], expected.boxes, atol=0.5)
 
 
+def check_export(folder: Path) -> None:
+    """The Exporter writes the model of `check_inference`, which finds as many hands where ONNX Runtime runs it."""
+    from modelscope.exporters import Exporter
+
+    from modelscope_handkp import HandEstimator
+
+    files = Exporter.from_model(str(folder / "model")).export_onnx(output_dir=str(folder / "exported"))
+    assert files.keys() == {"model", "detector", "export"}, files
+    assert all(Path(file).is_file() for file in files.values()), files
+    hands = HandEstimator.from_pretrained(folder / "exported", device="cpu")(IMAGE)
+    assert len(hands) == 3, len(hands)
+
+
 def check_training(folder: Path) -> None:
     """One epoch of build_trainer() with evaluation and checkpoints; its model is a model of pipeline()."""
     from modelscope.pipelines import pipeline
@@ -112,6 +127,8 @@ def main() -> int:
     assert ours.messages == [], ours.messages
     with tempfile.TemporaryDirectory() as folder:
         step("inference", check_inference, Path(folder))
+        if importlib.util.find_spec("onnxruntime"):
+            step("export", check_export, Path(folder))
         step("training", check_training, Path(folder))
     pips = [command for command in started if "pip" in map(str, command)]
     assert pips == [] and "pip._internal" not in sys.modules, pips  # old releases run pip in this process
