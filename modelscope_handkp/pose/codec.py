@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..geometry.boxes import PIXEL_STD
 from ..model_dir.settings import DEFAULT_KERNEL, DecodingSettings, ModelSettings
 from ..skeleton import NUM_KEYPOINTS
-from .decoding import blurred, newton_step, peaks, quarter_shifted
+from .decoding import around, blurred, dark, newton_step, peaks, quarter_shifted
 
 GAUSSIAN_REACH = 3  # a target's blob reaches this many sigmas
 VISIBLE = 0.5  # a keypoint gets a blob when its weight is above this
@@ -117,9 +117,11 @@ class HeatmapCodec:
         """Refuse what a network gives for a crop if `decode` cannot read it.
 
         Raises:
-            ConfigError: heatmaps of another size.
+            ConfigError: no heatmaps, or of another size.
         """
-        size = [heatmaps.shape[3], heatmaps.shape[2]]
+        size = [heatmaps.shape[3], heatmaps.shape[2]] if heatmaps.dim() == 4 else None
+        if size is None or heatmaps.shape[1] != NUM_KEYPOINTS:
+            raise ConfigError(f"the network gives {list(heatmaps.shape)} for a crop, not {NUM_KEYPOINTS} heatmaps.")
         if size != list(self.heatmap_size):
             raise ConfigError(f"data_cfg.heatmap_size is {list(self.heatmap_size)}, the network gives {size}.")
 
@@ -132,17 +134,17 @@ class HeatmapCodec:
         elif self.post_process == "default":
             refined = quarter_shifted(heatmaps, points)
         else:
-            refined = self._dark(heatmaps, points, scores[..., None, None])
+            refined = self._dark(heatmaps, points, scores)
         found = (scores > 0)[..., None]
         return torch.cat([torch.where(found, refined, -torch.ones_like(refined)), scores[..., None]], -1)
 
     def _dark(self, heatmaps: Tensor, points: Tensor, highest: Tensor) -> Tensor:
         """DARK, for all joints; with a temperature from the peak of the blurred softmax."""
-        if self.temperature is not None:
-            maps = blurred((self.temperature * (heatmaps - highest)).exp(), int(self.kernel))
-            return newton_step(maps, peaks(maps)[0])
-        maps = blurred(heatmaps, int(self.kernel))
-        return newton_step(maps * (highest / maps.amax((2, 3), keepdim=True)), points)
+        if self.temperature is None:
+            return dark(heatmaps, points, highest, int(self.kernel))
+        maps = blurred((self.temperature * (heatmaps - highest[..., None, None])).exp(), int(self.kernel))
+        points = peaks(maps)[0]
+        return newton_step(maps, points, around(maps, points))
 
 
 @dataclass(frozen=True)

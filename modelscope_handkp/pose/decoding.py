@@ -27,17 +27,31 @@ def peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def quarter_shifted(maps: Tensor, points: Tensor) -> Tensor:
     """Peaks (N, K, 2) of maps (N, K, H, W), whole pixels -> a quarter of a pixel toward the higher neighbour."""
-    slope = _around(maps, points) @ torch.from_numpy(_differences()[:, :2]).to(maps)
+    slope = around(maps, points) @ torch.from_numpy(_differences()[:, :2]).to(maps)
     return torch.where(_has_room(maps, points, 1), points + slope.sign() * QUARTER, points.to(maps))
 
 
-def newton_step(maps: Tensor, points: Tensor) -> Tensor:
-    """Peaks (N, K, 2) of maps (N, K, H, W), whole pixels -> one Newton step on the logarithm from there.
+def dark(maps: Tensor, points: Tensor, highest: Tensor, kernel: int) -> Tensor:
+    """DARK (Zhang et al. 2020, arXiv:1910.06278): one Newton step on the logarithm of blurred maps.
 
-    DARK's refinement (Zhang et al. 2020, arXiv:1910.06278, equation 10). A peak with fewer than two pixels on a side,
-    or whose second differences have the determinant 0, stays.
+    Args:
+        maps: (N, K, H, W). points: (N, K, 2), their peaks, whole pixels. highest: (N, K), their maxima, to which the
+            blurred peaks are scaled. kernel: odd side of the blur, pixels.
     """
-    log = _around(maps, points).clamp_min(LOG_FLOOR).log()
+    values = blurred_around(maps, points, kernel)
+    return newton_step(maps, points, values * (highest[..., None] / values.amax(-1, keepdim=True)))
+
+
+def newton_step(maps: Tensor, points: Tensor, values: Tensor) -> Tensor:
+    """Peaks (N, K, 2) of maps (N, K, H, W), whole pixels -> one Newton step on the logarithm from there (DARK's
+    equation 10).
+
+    A peak with fewer than two pixels on a side, or whose second differences have the determinant 0, stays.
+
+    Args:
+        values: (N, K, 25) around the peaks, as `around` gives them.
+    """
+    log = values.clamp_min(LOG_FLOOR).log()
     dx, dy, dxx, dyy, dxy = (log @ torch.from_numpy(_differences()).to(log)).unbind(-1)
     determinant = dxx * dyy - dxy * dxy
     step = torch.stack([dyy * dx - dxy * dy, dxx * dy - dxy * dx], -1) / determinant[..., None]
@@ -62,6 +76,17 @@ def blurred(maps: Tensor, kernel: int) -> Tensor:
     return rows @ maps @ columns.T
 
 
+def blurred_around(maps: Tensor, points: Tensor, kernel: int) -> Tensor:
+    """`around` of `blurred` maps, without the rest of them, which takes most of the time."""
+    rows, columns = (torch.from_numpy(_blur_matrix(int(side), kernel)).to(maps) for side in maps.shape[2:])
+    shift = torch.arange(-REACH, REACH + 1, device=maps.device)
+    x, y = (
+        (points[..., axis, None] + shift).clamp(0, maps.shape[3 - axis] - 1)  # a peak at the border stays
+        for axis in (0, 1)
+    )
+    return (rows[y] @ maps @ columns[x].transpose(2, 3)).flatten(2)
+
+
 @functools.lru_cache(maxsize=8)
 def _blur_matrix(side: int, kernel: int) -> Array:
     """(side, side), symmetric: a signal times it is the signal blurred."""
@@ -71,8 +96,8 @@ def _blur_matrix(side: int, kernel: int) -> Array:
     return np.where(inside, weights[offset.clip(0, kernel - 1)], np.float32(0))
 
 
-def _around(maps: Tensor, points: Tensor) -> Tensor:
-    """(N, K, 25): the values around points (N, K, 2), row by row; something else beyond the border."""
+def around(maps: Tensor, points: Tensor) -> Tensor:
+    """Maps (N, K, H, W) -> (N, K, 25): values around points (N, K, 2), row by row; something else beyond the border."""
     height, width = maps.shape[2:]
     shift = torch.arange(-REACH, REACH + 1, device=maps.device)
     index = points[..., :1] + points[..., 1:] * width + (shift[:, None] * width + shift).flatten()
