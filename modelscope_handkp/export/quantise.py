@@ -1,8 +1,8 @@
 """The keypoint network in 8-bit integers, by post-training quantisation.
 
-Measured with the embedded model on 60 medium renders, boxes given (PCK@0.2 0.8956 in float32): 0.8951; the keypoints move
-by 0.34 px in the median and by less than 2.1 px in 95 of 100. With all convolutions in int8 these are 0.72 and 5.0 px,
-and without `reduce_range` 1.2 and 12 px on a processor without VNNI, whose sums of two products then overflow.
+Measured with the embedded model on 60 medium renders, boxes given: PCK@0.2 is 0.8951, and 0.8956 in float32; keypoints
+move by 0.34 px in the median and less than 2.1 px in 95 of 100. With all convolutions in int8 these are 0.72 and 5.0
+px, and without `reduce_range` 1.2 and 12 px on a processor without VNNI, whose sums of two products then overflow.
 """
 
 import tempfile

@@ -35,6 +35,7 @@ from .graphs import HalfGraph, KeypointGraph, SSDLiteGraph, YOLOXGraph
 from .quantise import quantised
 
 ONNX, OPENVINO, TORCH_EXPORT = FORMATS
+KEYPOINTS, DETECTOR = "keypoints", "detector"  # the networks' names
 YOLOX = "YOLOX"  # of `DETECTION.type`; `Samples` has refused types that are not known
 EXPORT_PRECISIONS = (FLOAT32, FLOAT16, INT8)
 
@@ -66,7 +67,7 @@ def export_model(
         model_dir: as in `HandEstimator.from_pretrained`.
         out: a folder that is not there, or is empty, or was exported to before.
         format: "onnx", "openvino" (``NAME.xml`` and ``NAME.bin``) or "torch-export" (``torch.export.load`` reads it).
-        precision: "float32"; "float16" weights; "int8", for which the networks are calibrated.
+        precision: "float32"; "float16" weights; "int8" of the keypoint network, which is calibrated.
         decode: all views, DARK and coordinates are in the graph of the keypoint network.
         calibration: a folder of images for int8; None: rendered hands.
         weights: of the keypoint network, in place of the directory's.
@@ -87,10 +88,12 @@ def export_model(
     samples = Samples.of(folder, settings, precision == INT8, calibration)
     out.mkdir(parents=True, exist_ok=True)
     try:
-        differences = {part.name: _write(part, out, format, precision, samples) for part in parts}
+        # a detector as small as these is no faster in int8, and finds less
+        written = {part.name: FLOAT32 if precision == INT8 and part.name == DETECTOR else precision for part in parts}
+        differences = {part.name: _write(part, out, format, written[part.name], samples) for part in parts}
         shutil.copyfile(folder / CONFIGURATION_FILE, out / CONFIGURATION_FILE)
         head = {"format": format, "precision": precision, "made_by": f"modelscope-handkp {__version__}"}
-        manifest = {**head, **{part.name: part.description for part in parts}}
+        manifest = {**head, **{part.name: {"precision": written[part.name], **part.description} for part in parts}}
         write_atomically(out / EXPORT_FILE, json.dumps(manifest, indent=2).encode())
     except BaseException:
         _remove(out)
@@ -121,7 +124,7 @@ def _check_out(out: Path) -> None:
 
 def _remove(out: Path) -> None:
     """What an export writes, so that nothing half-done is left."""
-    names = [f"{name}{suffix}" for name in ("keypoints", "detector") for suffix in (*FORMATS.values(), ".bin")]
+    names = [f"{name}{suffix}" for name in (KEYPOINTS, DETECTOR) for suffix in (*FORMATS.values(), ".bin")]
     for name in [*names, CONFIGURATION_FILE, EXPORT_FILE]:
         (out / name).unlink(missing_ok=True)
 
@@ -137,7 +140,7 @@ def _keypoints(folder: Path, settings: ModelSettings, format: str, decode: bool,
         sizes = {"image_size": settings.image_size, "heatmap_size": settings.heatmap_size}
         graph = KeypointGraph(network, settings.views, HeatmapCodec.from_settings(settings.decoding, **sizes)).eval()
     description = describe_keypoints(settings, f"keypoints{FORMATS[format]}", BOX_PADDING, decode)
-    return Part("keypoints", graph, settings.crop_size, (description["output"]["name"],), description)
+    return Part(KEYPOINTS, graph, settings.crop_size, (description["output"]["name"],), description)
 
 
 def _detector(folder: Path, settings: DetectionSettings, format: str) -> Part:
@@ -146,12 +149,12 @@ def _detector(folder: Path, settings: DetectionSettings, format: str) -> Part:
         yolox, own = read_yolox(folder, settings)
         fold_batch_norms(yolox.eval())
         described = describe_yolox(own, file, least)
-        return Part("detector", YOLOXGraph(yolox, own.hand_class).eval(), None, outputs, described)
+        return Part(DETECTOR, YOLOXGraph(yolox, own.hand_class).eval(), None, outputs, described)
     ssdlite, of_mmdet = read_ssdlite(folder, settings)
     described = describe_ssdlite(of_mmdet, file, least)
     size = described["input"]["size"]
     fold_batch_norms(ssdlite.eval())
-    return Part("detector", SSDLiteGraph(ssdlite).eval(), (size, size), outputs, described)
+    return Part(DETECTOR, SSDLiteGraph(ssdlite).eval(), (size, size), outputs, described)
 
 
 def _write(part: Part, out: Path, format: str, precision: str, samples: Samples) -> float:
@@ -183,7 +186,7 @@ def _write(part: Part, out: Path, format: str, precision: str, samples: Samples)
 def _onnx_of(part: Part, precision: str, inputs: Sequence[torch.Tensor]) -> bytes:
     graph = HalfGraph(part.graph).eval() if precision == FLOAT16 else part.graph
     content = export_onnx(graph, part.size, list(part.outputs))
-    return quantised(content, inputs, part.name) if precision == INT8 else content
+    return quantised(content, inputs) if precision == INT8 else content
 
 
 def _write_openvino(content: bytes, path: Path, precision: str) -> None:
