@@ -1,5 +1,6 @@
 """Detectors in ONNX files: images -> boxes of hands."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,14 @@ def test_numbers_that_are_no_boxes_are_left_out(tmp_path: Path) -> None:
     boxes, scores = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "a.onnx", dets([*bad, good])))(IMAGE)
     assert boxes.tolist() == [good[:4]]
     assert scores.tolist() == [np.float32(0.9)]
+    output = np.array([[[20, 20], [20, 20], [10, np.inf], [10, np.inf], [0.9, 0.8]]], np.float32)
+    metadata = {"names": "['hand']", "stride": "32"}
+    detector = OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "c.onnx", {"output0": output}, **metadata))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        output[0, 0, 1] = np.inf
+        detector.engine = lambda images: (output,)
+        assert detector(IMAGE)[0].tolist() == [[15, 15, 25, 25]]
     raw = places(p3=[0.5, 0.5, 1, 1, 1, 0.9], p4=[0.5, 0.5, 1e4, 1, 1, 0.9])
     raw["output"][..., :2] = 0.5  # not decoded: e to the power of 10,000
     assert len(OnnxDetector.from_file(onnx_detectors.constant(tmp_path / "b.onnx", raw))(IMAGE)[0]) == 1
@@ -303,5 +312,7 @@ def test_a_detector_may_be_named_by_its_file(tmp_path: Path) -> None:
     def build(score_threshold: float | None, file: Any) -> Any:
         return build_detector(tmp_path, None, score_threshold, lambda network: None, file, torch.device("cpu"))  # type: ignore[arg-type,return-value]
 
+    with pytest.raises(InputError, match="device"):
+        build_detector(tmp_path, None, None, lambda network: None, path, torch.device("meta"))  # type: ignore[arg-type,return-value]
     assert build(None, str(path)).detect([IMAGE])[0][1].tolist() == [np.float32(0.4)]
     assert build(0.1, path).detect([IMAGE])[0][1].tolist() == np.float32([0.4, 0.2]).tolist()
