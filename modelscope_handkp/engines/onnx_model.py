@@ -1,17 +1,22 @@
 """ONNX files, which may be anybody's: read once, checked, and run from memory, so that no other file is opened."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, MissingFileError, MissingPackageError
+from .onnx_shapes import SHAPE_VALUES, fold_shapes
 
 MAX_BYTES = 1 << 30  # of a file; HRNetV2-W18 has 39 MB
 MAX_VALUES = 1 << 28  # of one tensor while the network runs on one image: 1 GiB in float32
-SHAPE_BYTES = 1024  # of a tensor that may be a shape
+MAX_OPERATORS = 50_000  # HRNetV2-W18 has about 1,000
+EXAMPLE_SIDE = 640  # of images of any size, pixels, for which the sizes of tensors are computed
+SHAPE_ROUNDS = 16  # a shape that is computed from a shape that is computed ...
 STANDARD_DOMAINS = ("", "ai.onnx")
 LOOPS = ("Loop", "Scan", "SequenceMap")  # whose work no shape bounds
+VALUE_FIELDS = ("raw_data", "float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
 INSTALL = "pip install 'modelscope-handkp[onnx]'"
 
 Shape = tuple[int | None, ...]  # None: any
@@ -83,38 +88,57 @@ def _check_operators(proto: Any, name: str) -> None:
                 f"{name} has weights in another file ({place!r:.80}), which is not opened; "
                 "save it as one file (onnx.save_model without save_as_external_data)."
             )
-    for node in _nodes(proto):
+    for count, node in enumerate(_nodes(proto), 1):
+        if count > MAX_OPERATORS:
+            raise CheckpointError(f"{name} has more than {MAX_OPERATORS} operators.")
         if node.domain not in STANDARD_DOMAINS:
             raise CheckpointError(
                 f"{name} has the operator {node.op_type!r:.80} of {node.domain!r:.80}; only ONNX's own are run."
             )
         if node.op_type in LOOPS:
             raise CheckpointError(f"{name} has a {node.op_type}, whose work has no bound; it is not run.")
+    for function in proto.functions:  # those of other domains are called by nobody
+        if function.domain in STANDARD_DOMAINS:
+            raise CheckpointError(f"{name} has a function in place of ONNX's own {function.name!r:.80}; it is not run.")
 
 
 def _check_sizes(proto: Any, name: str) -> None:
     """Refuse tensors that would fill the memory, as far as shapes tell without running the graph; changes ``proto``."""
     for tensor in proto.graph.initializer:
-        if len(tensor.raw_data) > SHAPE_BYTES:  # a weight, whose values say nothing of shapes
-            tensor.ClearField("raw_data")
+        if math.prod(tensor.dims) > SHAPE_VALUES:  # a weight, whose values say nothing of shapes
+            for kind in VALUE_FIELDS:
+                tensor.ClearField(kind)
     for value in proto.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        if dims and not dims[0].dim_value:
-            dims[0].dim_value = 1
+        for side, example in zip(value.type.tensor_type.shape.dim, (1, None, EXAMPLE_SIDE, EXAMPLE_SIDE)):
+            if example and not side.dim_value:
+                side.dim_value = example
+    _check_claims([(tensor.name, tensor.dims) for tensor in _tensors(proto)], name)
+    for _ in range(SHAPE_ROUNDS):
+        shapes = _inferred_shapes(proto, name)
+        _check_claims(shapes, name)
+        if not fold_shapes(proto.graph, dict(shapes)):
+            return
+
+
+def _inferred_shapes(proto: Any, name: str) -> list[tuple[str, Shape]]:
     try:
-        inferred = _onnx().shape_inference.infer_shapes(proto, data_prop=True)
+        # data_prop=True would follow shapes, too, and fill the memory where they are long
+        inferred = _onnx().shape_inference.infer_shapes(proto)
     except Exception as error:  # what the C++ checker finds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{name} is no valid ONNX model: {reason:.200}") from None
-    shapes = [(value.name, _shape(value)) for value in [*inferred.graph.value_info, *inferred.graph.input]]
-    shapes += [(tensor.name, tuple(tensor.dims)) for tensor in _tensors(proto)]
-    for tensor_name, shape in shapes:
-        count = 1
-        for side in shape:
-            count *= 1 if side is None else side
-        if count > MAX_VALUES:
+    return [
+        (value.name, _shape(value))
+        for graph in _graphs(inferred)
+        for value in (*graph.value_info, *graph.input, *graph.output)
+    ]
+
+
+def _check_claims(shapes: Iterable[tuple[str, Sequence[int | None]]], name: str) -> None:
+    for tensor, shape in shapes:
+        if math.prod(1 if side is None else side for side in shape) > MAX_VALUES:
             raise CheckpointError(
-                f"{name} makes a tensor {tensor_name!r:.80} of shape {list(shape)!s:.80}; more than {MAX_VALUES} "
+                f"{name} makes a tensor {tensor!r:.80} of shape {list(shape)!s:.80}; more than {MAX_VALUES} "
                 "values are not computed."
             )
 
@@ -134,20 +158,26 @@ def _graphs(proto: Any) -> Iterator[Any]:
 def _nodes(proto: Any) -> Iterator[Any]:
     for graph in _graphs(proto):
         yield from graph.node
-    for function in proto.functions:
-        yield from function.node
 
 
 def _tensors(proto: Any) -> Iterator[Any]:
-    """Weights and constants."""
+    """Weights and constants; of sparse ones the whole."""
     for graph in _graphs(proto):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
+            yield from _parts(sparse)
     for node in _nodes(proto):
         for attribute in node.attribute:
             yield from [attribute.t] if attribute.HasField("t") else []
             yield from attribute.tensors
+            for sparse in [attribute.sparse_tensor, *attribute.sparse_tensors]:
+                yield from _parts(sparse)
+
+
+def _parts(sparse: Any) -> Iterator[Any]:
+    whole = type(sparse.values)()
+    whole.dims.extend(sparse.dims)
+    yield from (sparse.values, sparse.indices, whole)
 
 
 def _shape(value: Any) -> Shape:
