@@ -284,9 +284,10 @@ def peer(text: str) -> tuple[str, str]:
     name, _, python = text.partition("=")
     if name not in OPTIONS:
         raise argparse.ArgumentTypeError(f"{name!r} is not known; known are {', '.join(OPTIONS)}")
-    if not shutil.which(python):
+    program = shutil.which(python)
+    if program is None:
         raise argparse.ArgumentTypeError(f"{python!r} is no program; write {name}=PYTHON")
-    return name, str(Path(python).absolute())
+    return name, str(Path(program).absolute())  # workers run in another folder
 
 
 def main() -> None:

@@ -81,6 +81,7 @@ def test_this_package_looks_at_images_and_runs_both_networks(workers, tmp_path, 
     requests = [{"what": "image", "image": image}, {"what": "hosted"}, {"what": "embedded"}]
     hello, whole, *networks = served(workers, build, *requests)
     assert "torch" in hello["versions"]
+    assert hello["remark"] == ""
     assert whole["hands"] == 1  # without a detector the image is one hand
     assert [network["hands"] for network in networks] == [None, None]
 
@@ -142,5 +143,8 @@ def test_a_peer_that_cannot_be_started_is_refused(peers, text):
         peers.peer(text)
 
 
-def test_a_peer_is_named_with_its_python(peers):
-    assert peers.peer(f"mediapipe={sys.executable}") == ("mediapipe", sys.executable)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_peer_is_named_with_its_python(peers, monkeypatch, whole):
+    python = Path(sys.executable)
+    monkeypatch.setenv("PATH", str(python.parent))
+    assert peers.peer(f"mediapipe={python if whole else python.name}") == ("mediapipe", str(python))
