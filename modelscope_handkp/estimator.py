@@ -27,7 +27,8 @@ from .model_dir.hub import find_model_dir
 from .model_dir.settings import ModelSettings, ViewSettings
 from .networks.topdown import load_topdown
 from .pose.codec import build_codec
-from .pose.crop import Crop, Cropper
+from .pose.crop import Crop
+from .pose.device_crop import build_cropper
 from .pose.queue import Look, QueuedImage, check_sources, read_groups
 from .pose.refine import CONFIRMED_SHARE, confidence, kept_hands, localised
 from .pose.views import MultiView
@@ -79,7 +80,7 @@ class HandEstimator:
         else:
             self.max_candidates = check_count("max_candidates", max_candidates)
         self._codec = build_codec(settings)
-        self._crop = Cropper(settings.image_size, settings.test_pipeline)
+        self._crop: Any = build_cropper(settings, getattr(engine, "device", None))
         self._one_view, self._all_views = engine, MultiView(engine, settings.views)
         self._try_out()
 
@@ -189,7 +190,7 @@ class HandEstimator:
         self._confirm([image for image in images if self._decides(image)])
         self._look([look for image in images for look in image.looks()], self._all_views)
         for image in images:
-            image.forget_rgb()
+            image.forget()
         return group
 
     def _detect(self, images: list[QueuedImage]) -> None:
@@ -230,7 +231,7 @@ class HandEstimator:
 
     def _keypoints(self, looks: list[Look], engine: Engine) -> Array:
         """(N, 21, 3): x, y in image pixels and score."""
-        crops = [self._crop(look.image.rgb, look.box) for look in looks]
+        crops = [self._crop(look.image.prepared(self._crop.prepare), look.box) for look in looks]
         output = self._outputs(crops, engine)
         centers, scales = (np.stack([getattr(crop, name) for crop in crops]) for name in ("center", "scale"))
         return self._codec.decode(output, centers, scales)
@@ -254,7 +255,8 @@ class HandEstimator:
     def _try_out(self) -> None:
         """One crop through the line, so that a configuration that cannot work is refused here and not at some image."""
         try:
-            crop = self._crop(np.zeros((1, 1, 3), np.uint8), np.array([0, 0, 1, 1], np.float32))
+            black = self._crop.prepare(np.zeros((1, 1, 3), np.uint8))
+            crop = self._crop(black, np.array([0, 0, 1, 1], np.float32))
             output = self._outputs([crop], self._all_views)
         except Exception as error:  # whatever the parts raise, they do not fit
             raise ConfigError(

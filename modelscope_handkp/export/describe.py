@@ -8,9 +8,8 @@ from ..model_dir.exported import LETTERBOX, STRETCH
 from ..model_dir.settings import ModelSettings
 from ..model_dir.ssdlite_settings import IMAGENET_MEAN, IMAGENET_STD, SSDLiteSettings
 from ..model_dir.yolox_settings import INPUT_STEP, YOLOXSettings
+from ..pose.device_crop import CHAIN
 from ..skeleton import KEYPOINT_NAMES, LINKS
-
-CHAIN = ["TopDownAffine", "MMToTensor", "NormalizeTensor", "PoseCollect"]
 
 
 def describe_keypoints(settings: ModelSettings, file: str, padding: float, decode: bool) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class Cropper:
         self._info = {"image_size": image_size, "flip_pairs": []}
         self._aspect_ratio = image_size[0] / image_size[1]
 
+    def prepare(self, image: Image) -> Image:
+        """(H, W, 3) uint8 BGR -> RGB, new memory, from which crops are cut."""
+        return to_rgb(image)
+
     def __call__(self, rgb: Image, box: Array) -> Crop:
         """The crop around ``box`` (4,) xyxy, image pixels, of an image (H, W, 3) uint8 **RGB**."""
         center, scale = box_to_center_scale(xyxy_to_xywh(box), self._aspect_ratio)

@@ -1,7 +1,7 @@
 """Images on their way through the line, and the queue of looks at their boxes."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,6 @@ from ..sources.encoded import is_data_url, is_file_object
 from ..sources.images import load_image
 from ..sources.names import has_name, source_name
 from ..sources.pixels import from_array, from_tensor, is_batch, white_of_batch
-from .crop import to_rgb
 from .refine import mean_scores, poorly_localised
 
 MAX_WAITING_PIXELS = 32_000_000  # of images that are held until their batch is full: 100 MB, and as much in RGB
@@ -44,18 +43,17 @@ class QueuedImage:
     def __init__(self, source: Any, image: Image, given: Array | None) -> None:
         self.source, self.image, self.given = source, image, given
         self.size = image.shape[1], image.shape[0]
-        self._rgb: Image | None = None
+        self._prepared: Any = None
 
-    @property
-    def rgb(self) -> Image:
-        """The image for the network, converted once and held until `forget_rgb`."""
-        if self._rgb is None:
-            self._rgb = to_rgb(self.image)
-        return self._rgb
+    def prepared(self, prepare: Callable[[Image], Any]) -> Any:
+        """What crops are cut from: the image through ``prepare``, once, and held until `forget`."""
+        if self._prepared is None:
+            self._prepared = prepare(self.image)
+        return self._prepared
 
-    def forget_rgb(self) -> None:
-        """After the last look."""
-        self._rgb = None
+    def forget(self) -> None:
+        """What was prepared, after the last look."""
+        self._prepared = None
 
     def put_boxes(self, boxes: Array, scores: Array) -> None:
         """Boxes (N, 4) xyxy, which may reach beyond the image, with scores (N,) and without keypoints as yet."""

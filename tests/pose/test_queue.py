@@ -12,6 +12,7 @@ import torch
 
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.hands import Result
+from modelscope_handkp.pose.crop import to_rgb
 from modelscope_handkp.pose.queue import Look, QueuedImage, check_sources, read_groups
 
 BOXES = np.array([[100, 100, 200, 200], [300, 100, 400, 200]], np.float32)
@@ -115,9 +116,9 @@ def test_the_callers_boxes_are_left_alone() -> None:
 
 def test_the_image_in_rgb_is_made_once_and_held_until_it_is_forgotten() -> None:
     waiting = QueuedImage("a.png", np.full((400, 600, 3), (1, 2, 3), np.uint8), None)
-    held = weakref.ref(waiting.rgb)
-    assert waiting.rgb is held() and waiting.rgb[0, 0].tolist() == [3, 2, 1]
-    waiting.forget_rgb()
+    held = weakref.ref(waiting.prepared(to_rgb))
+    assert waiting.prepared(to_rgb) is held() and waiting.prepared(to_rgb)[0, 0].tolist() == [3, 2, 1]
+    waiting.forget()
     assert held() is None
 
 
