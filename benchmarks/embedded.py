@@ -1,6 +1,6 @@
 """Measure a model directory on rendered images that it was not trained on.
 
-    python benchmarks/embedded.py [--model DIR] [--images 60] [--seed 9000000] [--levels easy medium hard]
+    python benchmarks/embedded.py [--model DIR] [--tta full] [--engine eager] [--images 60] [--seed 9000000] [--levels easy medium hard]
 
 A level's images hold none, one, one or two hands in turn. Printed: PCK@0.2, AUC and EPE with the true boxes given;
 recall at IoU 0.5 and false boxes at the model's default thresholds, in all images and in those without a hand, and the
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from modelscope_handkp import HandEstimator
 from modelscope_handkp.data.metrics import auc, distances, epe, pck
 from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
+from modelscope_handkp.model_dir.settings import TTA_LEVELS
 from modelscope_handkp.synthetic import LEVELS, render_image
 
 HANDS = (0, 1, 1, 2)
@@ -99,6 +100,8 @@ def main() -> None:
     """Measure and print every level."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="model directory (default: the embedded one)")
+    parser.add_argument("--tta", default="full", choices=TTA_LEVELS)
+    parser.add_argument("--engine", help="what runs the networks (default: eager)")
     parser.add_argument("--images", type=int, default=60, help="images of each level")
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT"))
@@ -106,7 +109,9 @@ def main() -> None:
     parser.add_argument("--score-threshold", type=float)
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     args = parser.parse_args()
-    estimator = HandEstimator.from_pretrained(args.model, score_threshold=args.score_threshold)
+    estimator = HandEstimator.from_pretrained(
+        args.model, score_threshold=args.score_threshold, tta=args.tta, engine=args.engine
+    )
     results = {level: measure(estimator, level, args.images, args.seed, tuple(args.size)) for level in args.levels}
     for level, numbers in results.items():
         print(f"\n{level}")

@@ -1,6 +1,6 @@
 """Measure a model directory on labelled photographs.
 
-    python benchmarks/photographs.py FOLDER [--split val] [--model DIR] [--sheet FILE]
+    python benchmarks/photographs.py FOLDER [--split val] [--model DIR] [--tta full] [--engine eager] [--sheet FILE]
 
 FOLDER holds SPLIT.jsonl, one JSON object a line: ``file`` (an image below FOLDER), ``hands`` with ``box`` (xyxy,
 pixels), ``keypoints`` (21 x, y in the order of COCO-WholeBody, or null) and ``label``, and ``complete``. Where
@@ -33,6 +33,7 @@ from modelscope_handkp import HandEstimator, Hands
 from modelscope_handkp.data.metrics import distances, pck
 from modelscope_handkp.errors import HandkpError, InputError, MissingFileError
 from modelscope_handkp.geometry.boxes import as_boxes, iou, xyxy_to_xywh
+from modelscope_handkp.model_dir.settings import TTA_LEVELS
 from modelscope_handkp.skeleton import NUM_KEYPOINTS
 from modelscope_handkp.sources.images import load_image
 
@@ -223,12 +224,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="labelled photographs")
     parser.add_argument("--split", default="val", help="the list in FOLDER, SPLIT.jsonl (default: val)")
     parser.add_argument("--model", help="model directory (default: the embedded one)")
+    parser.add_argument("--tta", default="full", choices=TTA_LEVELS)
+    parser.add_argument("--engine", help="what runs the networks (default: eager)")
     parser.add_argument("--sheet", type=Path, help="image file that gets the worst photographs")
     args = parser.parse_args()
     if args.sheet and not args.sheet.parent.is_dir():
         parser.error(f"{args.sheet.parent} is no folder")
     photographs = read_photographs(args.folder, args.split)
-    estimator = HandEstimator.from_pretrained(args.model)
+    estimator = HandEstimator.from_pretrained(args.model, tta=args.tta, engine=args.engine)
     if estimator.detector is None:
         parser.error(f"{args.model} has no detector: its configuration needs DETECTION")
     look(estimator, photographs[0])  # the first run of a network takes longer
