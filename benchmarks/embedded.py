@@ -1,6 +1,7 @@
 """Measure a model directory on rendered images that it was not trained on.
 
-    python benchmarks/embedded.py [--model DIR] [--tta full] [--engine eager] [--images 60] [--seed 9000000] [--levels easy medium hard]
+    python benchmarks/embedded.py [--model DIR] [--tta full] [--engine eager] [--images 60] [--seed 9000000]
+                                  [--levels easy medium hard]
 
 A level's images hold none, one, one or two hands in turn. Printed: PCK@0.2, AUC and EPE with the true boxes given;
 recall at IoU 0.5 and false boxes at the model's default thresholds, in all images and in those without a hand, and the
