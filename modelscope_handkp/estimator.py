@@ -18,7 +18,7 @@ from .engines.base import Engine
 from .engines.device import pick_device
 from .engines.fork import check_fork
 from .engines.precision import FLOAT32
-from .errors import ConfigError
+from .errors import ConfigError, InputError
 from .geometry.boxes import clip_boxes
 from .hands import Hands, Result
 from .model_dir.config import read_configuration
@@ -130,6 +130,8 @@ class HandEstimator:
             run = functools.partial(open_graph, engine or AUTO, device=on, precision=precision)
             detector = exported_detector(exported, score_threshold, run, detector, on)
             if exported.decoded:
+                if tta != "full":
+                    raise InputError(f"tta {tta!r} cannot be chosen: this export has all views in its graph.")
                 settings = replace(settings, views=ViewSettings(flip=False), decoding=None)
             return cls(run(exported.path(exported.keypoints)), settings, detector, batch_size, *limits)
         build = functools.partial(build_engine, engine or EAGER, device=on, precision=precision)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -18,7 +19,7 @@ from .base import Detector, as_detector
 from .exported import GraphDetector
 from .onnx_detector import OnnxDetector
 from .ssdlite import SSDLiteDetector
-from .yolox import YOLOXDetector
+from .yolox import TRIAL_SHAPE, YOLOXDetector
 
 __all__ = ["DETECTORS", "OnnxDetector", "build_detector"]
 
@@ -78,6 +79,8 @@ def exported_detector(
 
     Args:
         run: file of a graph -> what runs it.
+    Raises:
+        CheckpointError: a graph that does not find boxes in an image, in addition.
     """
     check_threshold("score_threshold", score_threshold)
     if instead is not None:
@@ -85,7 +88,9 @@ def exported_detector(
     if exported.detector is None:
         _warn_of_no_detector(exported.folder)
         return None
-    return GraphDetector(run(exported.path(exported.detector.file)), exported.detector, score_threshold)
+    detector = GraphDetector(run(exported.path(exported.detector.file)), exported.detector, score_threshold)
+    detector(np.zeros(TRIAL_SHAPE, np.uint8))
+    return detector
 
 
 def _given_detector(instead: Any, score_threshold: float | None, device: torch.device | None) -> Detector:

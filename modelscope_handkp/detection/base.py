@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
+from torch import Tensor, nn
 
 from ..arrays import Array, Image
-from ..errors import ConfigError, InputError
+from ..engines.eager import flat
+from ..errors import CheckpointError, ConfigError, InputError
 from ..geometry.boxes import as_boxes, nms
 
 Detection = tuple[Array, Array]  # of one image: boxes (N, 4) xyxy in image pixels, scores (N,)
@@ -120,6 +123,22 @@ def checked_detection(output: Any) -> Detection:
     if len(boxes) != len(confidence) or not np.isfinite(confidence).all():
         raise InputError(f"the detector returned {len(boxes)} boxes and {len(confidence)} scores, {scores!r:.80}.")
     return boxes, confidence
+
+
+def check_finite(network: nn.Module, images: Tensor, weights: Path) -> None:
+    """Refuse a detector's network that would silently find no hand, ever; it is in evaluation mode then.
+
+    Args:
+        images: a batch (N, 3, H, W) as the network takes it. weights: their file.
+    Raises:
+        CheckpointError: the network gives NaN or infinity.
+    """
+    with torch.inference_mode():
+        outputs = list(flat(network.eval()(images)))
+    if not all(output.isfinite().all() for output in outputs):
+        raise CheckpointError(
+            f"{weights}: the network turns a grey image into NaN or infinity; its weights are damaged."
+        )
 
 
 def inside(model_dir: str | Path, name: object) -> Path:

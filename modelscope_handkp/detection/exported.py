@@ -37,16 +37,18 @@ class GraphDetector:
         """`detect` for one image.
 
         Raises:
-            CheckpointError: the graph gives something else than boxes and scores.
+            CheckpointError: the graph gives something else than boxes and finite scores.
         """
         resized, scale = self._resized(image)
         channels = resized[..., ::-1] if self._settings.rgb else resized
         batch = np.ascontiguousarray(((channels - self._mean) / self._std).transpose(2, 0, 1)[None], np.float32)
-        outputs = [np.asarray(output) for output in self.engine(torch.from_numpy(batch))]
+        outputs = [np.asarray(torch.as_tensor(output).cpu()) for output in self.engine(torch.from_numpy(batch))]
         shapes = [output.shape for output in outputs]
-        if len(shapes) != 2 or shapes[0] != (1, *shapes[1][1:], 4) or len(shapes[1]) != 2:
+        if len(shapes) != 2 or len(shapes[1]) != 2 or shapes != [(1, shapes[1][1], 4), (1, shapes[1][1])]:
             raise CheckpointError(f"the detector's graph gives {shapes}, not boxes (1, A, 4) and scores (1, A).")
         boxes, scores = (output[0].astype(np.float32) for output in outputs)
+        if not np.isfinite(scores).all():
+            raise CheckpointError("the detector's graph gives NaN or infinity for scores.")
         best = np.argsort(-scores, kind="stable")[:CANDIDATES]
         best = best[scores[best] > self.score_threshold]
         in_image = clip_boxes(boxes[best] / scale, image.shape[1], image.shape[0])

@@ -18,7 +18,7 @@ from ..model_dir.config import read_python_config
 from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import SSDLiteSettings
 from ..networks.ssdlite import SSDLite, build_ssdlite
-from .base import Detection, inside, suppressed
+from .base import Detection, check_finite, inside, suppressed
 
 MAX_LOG_RATIO = abs(math.log(16 / 1000))  # of a box's side to its anchor's
 DELTA_STDS = (0.1, 0.1, 0.2, 0.2)
@@ -125,6 +125,7 @@ def read_ssdlite(model_dir: str | Path, detection: DetectionSettings) -> tuple[S
     weights = inside(model_dir, detection.model_path)
     network = build_ssdlite(settings)
     load_weights(network, read_state_dict(weights), weights)
+    check_finite(network, torch.zeros(1, 3, *[network.input_sizes[0]] * 2), weights)
     return network, settings
 
 

@@ -18,10 +18,11 @@ from ..model_dir.settings import DetectionSettings
 from ..model_dir.ssdlite_settings import IMAGENET_MEAN, IMAGENET_STD
 from ..model_dir.yolox_settings import INPUT_STEP, YOLOXSettings
 from ..networks.yolox import BOX_CHANNELS, STRIDES, YOLOX, build_yolox
-from .base import Detection, inside, suppressed
+from .base import Detection, check_finite, inside, suppressed
 
 PADDING = 114  # grey level around an image, as in training
 CANDIDATES, AT_MOST = 1000, 100  # boxes before the suppression and after it
+TRIAL_SHAPE = (64, 64, 3)  # of the image that a new detector is tried out with
 IMAGES_AT_ONCE = 2  # as SSDLite's: more fall out of a CPU's cache
 
 
@@ -104,6 +105,7 @@ def read_yolox(model_dir: str | Path, detection: DetectionSettings) -> tuple[YOL
     weights = inside(model_dir, detection.model_path)
     network = build_yolox(settings)
     load_weights(network, read_state_dict(weights), weights)
+    check_finite(network, network_input([np.full(TRIAL_SHAPE, PADDING, np.uint8)], settings.normalised), weights)
     return network, settings
 
 

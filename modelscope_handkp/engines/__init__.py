@@ -75,17 +75,21 @@ def build_engine(
     check_precision(precision)
     if name == AUTO:
         name = fastest(device, EAGER)
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         raise InputError(f"engine {name!r:.80} is not known; known are {', '.join(sorted([*ENGINES, AUTO]))}.")
     return ENGINES[name](network, device, fold, precision, size)
 
 
 def fastest(device: torch.device, otherwise: str) -> str:
     """The fastest engine that is installed for a device, or ``otherwise``; which one is written to the log."""
-    installed = (name for name in FASTEST.get(device.type, ()) if importlib.util.find_spec(name))
+    installed = (name for name in FASTEST.get(device.type, ()) if _is_installed(name) and _is_installed("onnx"))
     name = next(installed, otherwise)
     logger.info("engine auto on %s: %s", device, name)
     return name
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def open_graph(name: str, path: str | Path, device: torch.device, precision: str = FLOAT32) -> Engine:
@@ -111,6 +115,6 @@ def open_graph(name: str, path: str | Path, device: torch.device, precision: str
         )
     if name == AUTO:
         name = fastest(device, "onnxruntime")
-    if name not in GRAPH_ENGINES:
+    if not isinstance(name, str) or name not in GRAPH_ENGINES:
         raise InputError(f"the engine {name!r:.80} does not run {path.name}; {' and '.join(GRAPH_ENGINES)} do.")
     return GRAPH_ENGINES[name](OnnxModel.read(path), device, precision)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import HandkpError
+from ..errors import CheckpointError, HandkpError, MissingFileError
 from ..files import write_atomically
 from .base import Engine
 from .onnx_export import OPSET, TOLERANCE, check_same, export_onnx
@@ -39,17 +39,20 @@ def cached_engine(
         build: ONNX model -> what runs it.
         tolerance: as in `check_same`.
     Raises:
-        HandkpError: the network cannot be exported, or not be run by this engine.
+        HandkpError: the network cannot be exported, or not be run by this engine; a package is not installed.
     """
     path = cache_dir() / f"{_digest(network, size)}.onnx"
-    if path.is_file():
-        try:
-            engine = build(OnnxModel.read(path))
-            check_same(engine, network, size, tolerance)
-            os.utime(path)
-            return engine
-        except (HandkpError, OSError) as error:
-            logger.warning("the cached network %s is made anew: %s", path, error)
+    try:
+        engine = build(OnnxModel.read(path))
+        check_same(engine, network, size, tolerance)
+        os.utime(path)
+        return engine
+    except MissingFileError:
+        pass
+    except CheckpointError as error:
+        logger.warning("the cached network %s is made anew: %s", path, error)
+    except OSError as error:
+        logger.warning("the cached network %s is not used: %s", path, error)
     content = export_onnx(network, size)
     engine = build(OnnxModel.parse(content, "the exported network"))
     check_same(engine, network, size, tolerance)
@@ -64,7 +67,8 @@ def cached_engine(
 
 def cache_dir() -> Path:
     """Where exported networks are kept: ``$XDG_CACHE_HOME/modelscope_handkp``, by default under ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelscope_handkp"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  Path.home() may raise
+    return Path(home) / "modelscope_handkp"
 
 
 def _digest(network: nn.Module, size: tuple[int, int] | None) -> str:
@@ -76,8 +80,8 @@ def _digest(network: nn.Module, size: tuple[int, int] | None) -> str:
 
 
 def _remove_oldest(folder: Path) -> None:
-    """Keep the files that were used last, up to `MAX_CACHE_BYTES`."""
-    files = sorted(((path.stat().st_mtime, path) for path in folder.glob("*.onnx")), reverse=True)
+    """Keep the files that were used last, up to `MAX_CACHE_BYTES`; what a killed process left half-written counts."""
+    files = sorted(((path.stat().st_mtime, path) for path in folder.iterdir() if path.is_file()), reverse=True)
     total = 0
     for _, path in files:
         total += path.stat().st_size

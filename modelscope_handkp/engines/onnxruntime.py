@@ -35,7 +35,9 @@ class OnnxRuntimeEngine:
             )
         provider = PROVIDERS.get(device.type)
         if provider not in runtime.get_available_providers():
-            raise InputError(f"the onnxruntime that is installed has no provider for {device}: choose another engine.")
+            raise InputError(
+                f"the onnxruntime installed here has no provider for {device}: choose cpu, or another engine."
+            )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # it would print what it then raises
@@ -48,12 +50,20 @@ class OnnxRuntimeEngine:
         if len(inputs) != 1 or inputs[0].type not in TYPES:
             found = ", ".join(f"{value.name} {value.type}" for value in inputs)
             raise CheckpointError(f"{model.name} must take one batch of images in floating point, it takes {found}.")
-        self._name, self._type = inputs[0].name, TYPES[inputs[0].type]
+        self._model, self._name, self._type = model.name, inputs[0].name, TYPES[inputs[0].type]
 
     def __call__(self, images: Tensor) -> tuple[Any, ...]:
-        """Images (N, 3, H, W) float32 on any device -> the outputs, float32 arrays (others keep their type)."""
+        """Images (N, 3, H, W) float32 on any device -> the outputs, float32 arrays (others keep their type).
+
+        Raises:
+            CheckpointError: the model does not run on such images.
+        """
         feed = {self._name: np.ascontiguousarray(images.detach().cpu().numpy().astype(self._type, copy=False))}
-        outputs = self._session.run(None, feed)
+        try:
+            outputs = self._session.run(None, feed)
+        except Exception as error:  # its classes are not public
+            shape = tuple(images.shape)
+            raise CheckpointError(f"{self._model} does not run on images {shape}: {str(error)[:300]}") from None
         return tuple(x.astype(np.float32) if x.dtype == np.float16 else x for x in outputs)
 
 

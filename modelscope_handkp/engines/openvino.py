@@ -1,6 +1,7 @@
 """OpenVINO on the CPU."""
 
 import io
+import math
 import threading
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, InputError, MissingPackageError
-from .onnx_model import OnnxModel
+from .onnx_model import MAX_VALUES, OnnxModel
 from .openvino_model import OpenVINOModel
 from .precision import BFLOAT16, FLOAT16, FLOAT32, NEEDS_CALIBRATION
 
@@ -45,19 +46,32 @@ class OpenVINOEngine:
             "PERFORMANCE_HINT": "LATENCY",
         }
         try:
-            self._model = core.compile_model(_read(openvino, core, model), "CPU", options)
+            graph = _read(openvino, core, model)
+            _check_sizes(graph, model.name)
+            self._model = core.compile_model(graph, "CPU", options)
+        except CheckpointError:
+            raise
         except Exception as error:  # its classes differ between versions
             raise CheckpointError(f"{model.name} cannot be run by OpenVINO: {str(error)[:300]}") from None
         if len(self._model.inputs) != 1:
             raise CheckpointError(f"{model.name} must take one batch of images, it takes {len(self._model.inputs)}.")
+        self._name = model.name
         self._requests = threading.local()  # one is not to be used by two threads
 
     def __call__(self, images: Tensor) -> tuple[Any, ...]:
-        """Images (N, 3, H, W) float32 on any device -> the outputs, float32 arrays (whole numbers keep their type)."""
+        """Images (N, 3, H, W) float32 on any device -> the outputs, float32 arrays (whole numbers keep their type).
+
+        Raises:
+            CheckpointError: the model does not run on such images.
+        """
         if not hasattr(self._requests, "own"):
             self._requests.own = self._model.create_infer_request()
         request = self._requests.own
-        request.infer([np.ascontiguousarray(images.detach().cpu().numpy())])
+        try:
+            request.infer([np.ascontiguousarray(images.detach().cpu().numpy())])
+        except Exception as error:  # its classes differ between versions
+            shape = tuple(images.shape)
+            raise CheckpointError(f"{self._name} does not run on images {shape}: {str(error)[:300]}") from None
         return tuple(np.array(output.data) for output in request.output_tensors)
 
 
@@ -66,6 +80,17 @@ def _read(openvino: Any, core: Any, model: OnnxModel | OpenVINOModel) -> Any:
     if isinstance(model, OnnxModel):
         return core.read_model(io.BytesIO(model.content))
     return core.read_model(model.xml, openvino.Tensor(np.frombuffer(model.weights, np.uint8)))
+
+
+def _check_sizes(graph: Any, name: str) -> None:
+    """Refuse tensors that would fill the memory, by the shapes that OpenVINO itself finds; what is not fixed counts as
+    one."""
+    for layer in graph.get_ops():
+        for output in layer.outputs():
+            shape = output.get_partial_shape()
+            sides = [] if shape.rank.is_dynamic else [side.get_length() if side.is_static else 1 for side in shape]
+            if math.prod(sides) > MAX_VALUES:
+                raise CheckpointError(f"{name} makes a tensor of shape {sides}; at most {MAX_VALUES} are computed.")
 
 
 def _openvino() -> Any:

@@ -1,5 +1,6 @@
 """Inputs as the networks meet them: for comparing an exported network with torch, and for calibrating int8."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,14 @@ from tqdm import tqdm
 from ..arrays import Array, Image
 from ..detection import build_detector
 from ..engines.eager import EagerEngine
-from ..errors import InputError
+from ..errors import HandkpError, InputError
 from ..model_dir.settings import ModelSettings
 from ..pose.crop import Cropper, to_rgb
 from ..sources.images import load_image
-from ..sources.listing import list_sources
+from ..sources.listing import images_in
 from ..synthetic import render_image
+
+logger = logging.getLogger(__name__)
 
 COMPARED = 4  # inputs of each network that are compared
 RENDERED = 48  # images that int8 is calibrated on
@@ -43,7 +46,7 @@ class Samples:
         Args:
             calibrate: enough for int8, and not only for a comparison.
         Raises:
-            InputError: no hand in the folder. HandkpError: an image of it that cannot be read, named.
+            InputError: no folder, or too few hands or images in it. What cannot be read is a line in the log.
         """
         recorder = _Recorder()
         detector = build_detector(model_dir, settings.detection, None, recorder.wrap) if settings.detection else None
@@ -89,7 +92,9 @@ def _rendered(count: int) -> Iterator[tuple[Image, Array | None]]:
 def _read(folder: str | Path) -> Iterator[tuple[Image, Array | None]]:
     if not Path(folder).is_dir():
         raise InputError(f"{folder} is no folder of images to calibrate with.")
-    files = list(list_sources([str(folder)]))
-    step = -(-len(files) // MOST_IMAGES)
-    for file in tqdm(files[::step], desc="calibrating", unit="image", leave=False):
-        yield load_image(file), None
+    files = images_in(folder)
+    for file in tqdm(files[:: -(-len(files) // MOST_IMAGES) or 1], desc="calibrating", unit="image", leave=False):
+        try:
+            yield load_image(file), None
+        except HandkpError as error:
+            logger.warning("left out of the calibration: %s", error)

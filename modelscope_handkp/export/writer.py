@@ -3,11 +3,13 @@
 import io
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,7 +21,7 @@ from ..engines.eager import EagerEngine, fold_batch_norms
 from ..engines.onnx_export import TOLERANCE, export_onnx, largest_difference
 from ..engines.precision import FLOAT16, FLOAT32, INT8
 from ..errors import CheckpointError, InputError, MissingPackageError
-from ..files import open_atomically, write_atomically
+from ..files import TEMPORARY
 from ..geometry.boxes import BOX_PADDING
 from ..model_dir.checkpoint import load_weights
 from ..model_dir.config import CONFIGURATION_FILE, read_configuration
@@ -75,7 +77,7 @@ def export_model(
         the largest difference of each network from torch, as a share of the largest value.
     Raises:
         InputError: what cannot be combined, or ``out`` is something else's. MissingPackageError: a package, with the
-            pip command. CheckpointError: in float32, a difference above `TOLERANCE`; nothing is left in ``out``.
+            pip command. CheckpointError: in float32, a difference above `TOLERANCE`. ``out`` is then as it was before.
         MissingFileError, ConfigError: the model directory does not make a model that can be exported.
     """
     _check(format, precision, calibration)
@@ -86,18 +88,17 @@ def export_model(
     if settings.detection is not None:
         parts.append(_detector(folder, settings.detection, format))
     samples = Samples.of(folder, settings, precision == INT8, calibration)
-    out.mkdir(parents=True, exist_ok=True)
-    try:
+    beside = next(place for place in out.absolute().parents if place.is_dir())
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", suffix=TEMPORARY, dir=beside) as place:
+        made = Path(place)
         # a detector as small as these is no faster in int8, and finds less
         written = {part.name: FLOAT32 if precision == INT8 and part.name == DETECTOR else precision for part in parts}
-        differences = {part.name: _write(part, out, format, written[part.name], samples) for part in parts}
-        shutil.copyfile(folder / CONFIGURATION_FILE, out / CONFIGURATION_FILE)
+        differences = {part.name: _write(part, made, format, written[part.name], samples) for part in parts}
+        shutil.copyfile(folder / CONFIGURATION_FILE, made / CONFIGURATION_FILE)
         head = {"format": format, "precision": precision, "made_by": f"modelscope-handkp {__version__}"}
         manifest = {**head, **{part.name: {"precision": written[part.name], **part.description} for part in parts}}
-        write_atomically(out / EXPORT_FILE, json.dumps(manifest, indent=2).encode())
-    except BaseException:
-        _remove(out)
-        raise
+        (made / EXPORT_FILE).write_bytes(json.dumps(manifest, indent=2).encode())
+        _move(made, out)
     return differences
 
 
@@ -122,11 +123,15 @@ def _check_out(out: Path) -> None:
         raise InputError(f"{out} is not empty and holds no exported model; name another folder.")
 
 
-def _remove(out: Path) -> None:
-    """What an export writes, so that nothing half-done is left."""
+def _move(made: Path, out: Path) -> None:
+    """Put what was made in the place of an earlier export; `EXPORT_FILE`, without which it is none, goes first and
+    comes last."""
+    out.mkdir(parents=True, exist_ok=True)
     names = [f"{name}{suffix}" for name in (KEYPOINTS, DETECTOR) for suffix in (*FORMATS.values(), ".bin")]
-    for name in [*names, CONFIGURATION_FILE, EXPORT_FILE]:
+    for name in [EXPORT_FILE, *names]:
         (out / name).unlink(missing_ok=True)
+    for file in sorted(made.iterdir(), key=lambda file: file.name == EXPORT_FILE):
+        file.replace(out / file.name)
 
 
 def _keypoints(folder: Path, settings: ModelSettings, format: str, decode: bool, weights: Any) -> Part:
@@ -162,7 +167,8 @@ def _write(part: Part, out: Path, format: str, precision: str, samples: Samples)
     path = out / f"{part.name}{FORMATS[format]}"
     inputs = samples.inputs(part.name)
     expected = EagerEngine(part.graph, fold=False)
-    compared = [list(expected(batch)) for batch in inputs[-COMPARED:]]
+    shown = [*inputs[-COMPARED:], inputs[-1].repeat(3, 1, 1, 1)]
+    compared = [list(expected(batch)) for batch in shown]
     if format == TORCH_EXPORT:
         _write_torch(part, inputs[0], path)
         program = torch.export.load(path)  # our own file of this moment
@@ -170,11 +176,11 @@ def _write(part: Part, out: Path, format: str, precision: str, samples: Samples)
     else:
         content = _onnx_of(part, precision, inputs[:-COMPARED])
         if format == ONNX:
-            write_atomically(path, content)
+            path.write_bytes(content)
         else:
             _write_openvino(content, path, precision)
         engine = open_graph("auto", path, torch.device("cpu"))
-    difference = max(largest_difference(engine(batch), wanted) for batch, wanted in zip(inputs[-COMPARED:], compared))
+    difference = float(np.max([largest_difference(engine(batch), wanted) for batch, wanted in zip(shown, compared)]))
     if precision == FLOAT32 and not difference <= TOLERANCE:
         raise CheckpointError(
             f"the exported {part.name} differ from torch by {difference:.1e} of the largest value, more than "
@@ -210,5 +216,4 @@ def _write_torch(part: Part, example: torch.Tensor, path: Path) -> None:
     twice = torch.cat([example, example])  # of one image torch would take the batch for fixed
     with torch.no_grad():
         program = torch.export.export(part.graph, (twice,), dynamic_shapes=(axes,))
-    with open_atomically(path) as file:
-        torch.export.save(program, file)
+    torch.export.save(program, path)

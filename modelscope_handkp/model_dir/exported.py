@@ -1,7 +1,7 @@
 """A model directory whose networks were exported: ``export.json`` beside ``configuration.json`` says how."""
 
 import json
-import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from ..errors import ConfigError
 from .config import require, require_number
 
 EXPORT_FILE = "export.json"
+FILE_NAME = re.compile(r"\w[\w.-]*")  # of a graph beside it
 MAX_EXPORT_BYTES = 1 << 20
 FORMATS = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
 MAX_SIDE = 4096  # pixels of a detector's input
+MIN_STD = 1e-4  # of a channel
 LETTERBOX, STRETCH = "letterbox", "stretch"
 
 
@@ -48,8 +50,8 @@ class ExportedDetector:
         if resize not in (LETTERBOX, STRETCH) or colours not in ("RGB", "BGR"):
             raise ConfigError(f"{EXPORT_FILE}: detector.input is not known: {resize!r:.40}, {colours!r:.40}.")
         mean, std = (_three(block, f"input.{key}") for key in ("mean", "std"))
-        if not all(std):
-            raise ConfigError(f"{EXPORT_FILE}: detector.input.std must not be 0.")
+        if min(std) < MIN_STD:
+            raise ConfigError(f"{EXPORT_FILE}: detector.input.std must be at least {MIN_STD:g}, got {list(std)!s:.80}.")
         return cls(
             require(block, "file"),
             _whole(block, "input.size", MAX_SIDE),
@@ -95,7 +97,7 @@ class ExportedModel:
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is not valid JSON: {error}.") from None
         kind, output = require(content, "format"), require(content, "keypoints.output.name")
-        if kind not in FORMATS:
+        if not isinstance(kind, str) or kind not in FORMATS:
             raise ConfigError(f"{path}: the format {kind!r:.40} is not known; known are {', '.join(FORMATS)}.")
         if output not in ("heatmaps", "keypoints"):
             raise ConfigError(f"{path}: the output {output!r:.40} is not known; known are heatmaps and keypoints.")
@@ -108,9 +110,10 @@ class ExportedModel:
         Raises:
             ConfigError: no name, or one that reaches outside the directory.
         """
-        if not isinstance(name, str) or os.path.basename(name) != name or not name.endswith(FORMATS[self.format]):  # noqa: PTH119
+        plain = isinstance(name, str) and FILE_NAME.fullmatch(name)
+        if not plain or not str(name).endswith(FORMATS[self.format]):
             raise ConfigError(f"{EXPORT_FILE} names {name!r:.80}, which is no {FORMATS[self.format]} file beside it.")
-        return self.folder / name
+        return self.folder / str(name)
 
 
 def _whole(block: Any, key: str, most: int) -> int:

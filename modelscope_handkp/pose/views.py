@@ -91,9 +91,12 @@ def shift_as_easycv(heatmaps: Tensor) -> Tensor:
     runs in blocks of `OVERLAP_BLOCK` columns: the first column of each further block gets its neighbour's value, and
     all columns after the last whole block get one and the same. 64 columns lose their right quarter, 32 their half.
     """
-    shifted, last = shift_exactly(heatmaps), heatmaps.shape[3] - 1
+    last = int(heatmaps.shape[3]) - 1
     whole = last // OVERLAP_BLOCK * OVERLAP_BLOCK
-    for column in range(OVERLAP_BLOCK + 1, whole + 1, OVERLAP_BLOCK):
-        shifted[..., column] = heatmaps[..., column - 2]
-    shifted[..., whole + 1 :] = heatmaps[..., max(whole - 1, 0)].unsqueeze(3)
-    return shifted
+    parts = [heatmaps[..., :1]]
+    for start in range(0, whole, OVERLAP_BLOCK):
+        before = max(start - 1, 0)
+        parts += [heatmaps[..., before : before + 1], heatmaps[..., start + 1 : start + OVERLAP_BLOCK]]
+    stuck = max(whole - 1, 0)
+    parts.append(heatmaps[..., stuck : stuck + 1].expand(-1, -1, -1, last - whole))
+    return torch.cat(parts, dim=3)
