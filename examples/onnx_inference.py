@@ -49,7 +49,7 @@ def detect(image, session, about):
     sides = boxes[:, 2:] - boxes[:, :2]
     found = (scores > about["score_threshold"]) & (sides > 0).all(axis=1)
     boxes, scores, xywh = boxes[found], scores[found], np.hstack([boxes, sides])[found][:, [0, 1, 4, 5]]
-    kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), about["score_threshold"], about["iou_threshold"])
+    kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, about["iou_threshold"])
     kept = np.array(kept, int).reshape(-1)[: min(about["at_most"], CANDIDATES)]
     return boxes[kept], scores[kept]
 
