@@ -2,6 +2,7 @@
 
 import copy
 import io
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,8 @@ INPUT = "images"
 ANY_SIZE = (64, 64)  # of the example for a network that takes images of any size, pixels
 TOLERANCE = 1e-4  # of the largest value: how far an exported network in float32 may be from torch
 TINY = 1e-12  # keeps a division finite
+
+_one_at_a_time = threading.Lock()  # torch's exporter keeps its state in globals
 
 
 def export_onnx(network: nn.Module, size: tuple[int, int] | None, outputs: list[str] | None = None) -> bytes:
@@ -47,7 +50,7 @@ def export_onnx(network: nn.Module, size: tuple[int, int] | None, outputs: list[
     if hasattr(torch.onnx, "ONNXProgram"):  # torch 2.5: there are two exporters; this one takes seconds, and no package
         options["dynamo"] = False
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with _one_at_a_time, warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(network, (example,), file, **options)
     except Exception as error:  # whatever the exporter meets
