@@ -10,7 +10,7 @@ Columns: the hosted network (HRNetV2-W18, 256 x 256, random weights) and the emb
 the row, so with the flip test where the row says "full"; whole rendered images of 640 x 480 with 1, 3 and 8 hands,
 embedded model; a fresh process until its first result, with exported networks cached; its peak memory after an image of
 8 hands. In brackets the ratio to the first row. Each time is of a second look at the same; each number is the median
-over the rounds. Below the table: decoding alone.
+over the rounds. Who finds fewer hands has less to do. Below the table: decoding alone.
 """
 
 from __future__ import annotations
@@ -309,9 +309,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         measure(table, arguments.rounds, Path(folder))
     names = ", ".join(sorted({f"{name} {version}" for row in table for name, version in row.versions.items()}))
-    print(f"{machine()}; {THREADS} threads on {THREADS} cores, median of {arguments.rounds} rounds\n{names}\n")
+    print(f"{machine()}; {THREADS} threads on {THREADS} cores, median of {arguments.rounds} rounds")
+    print(f"{names}\n")
     print(markdown(table))
-    print("\nDecoding, ms a hand: " + "; ".join(f"{name} {value:.2f}" for name, value in decoded.items()))
+    print("\nWho finds fewer hands has less to do. Decoding, ms a hand: " + "; ".join(f"{name} {value:.2f}" for name, value in decoded.items()))
     if arguments.json:
         content = {"machine": machine(), "threads": THREADS, "rounds": arguments.rounds, "decoding": decoded}
         arguments.json.write_text(json.dumps({**content, "rows": [asdict(row) for row in table]}, indent=1))
