@@ -312,7 +312,8 @@ def main() -> None:
     print(f"{machine()}; {THREADS} threads on {THREADS} cores, median of {arguments.rounds} rounds")
     print(f"{names}\n")
     print(markdown(table))
-    print("\nWho finds fewer hands has less to do. Decoding, ms a hand: " + "; ".join(f"{name} {value:.2f}" for name, value in decoded.items()))
+    print("\nWho finds fewer hands has less to do.\n")
+    print("Decoding, ms a hand: " + "; ".join(f"{name} {value:.2f}" for name, value in decoded.items()))
     if arguments.json:
         content = {"machine": machine(), "threads": THREADS, "rounds": arguments.rounds, "decoding": decoded}
         arguments.json.write_text(json.dumps({**content, "rows": [asdict(row) for row in table]}, indent=1))
