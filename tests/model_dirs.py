@@ -113,3 +113,23 @@ def write_tiny_dir(
         edit(config)
     (out / "configuration.json").write_text(json.dumps(config, indent=2))
     return out
+
+
+YOLOX_SIDE = 64  # pixels
+
+
+def write_tiny_dir_with_yolox(out: Path, score_threshold: float = 0.2, normalised: bool = False) -> Path:
+    """`write_tiny_dir` with a tiny seeded YOLOX."""
+    import torch
+    from yolox_weights import NANO, seeded, settings
+
+    from modelscope_handkp.networks.yolox import build_yolox
+
+    files = {"config_file": "detection/config.py", "model_path": "detection/model.pth"}
+    block = {"type": "YOLOX", "score_threshold": score_threshold, **files}
+    write_tiny_dir(out, edit=lambda config: config.update(DETECTION=block))
+    (out / "detection").mkdir()
+    values = {**NANO, "num_classes": 1, "width": 1 / 16, "input_size": YOLOX_SIDE, "normalised": normalised}
+    (out / files["config_file"]).write_text("".join(f"{key} = {value!r}\n" for key, value in values.items()))
+    torch.save({"model": seeded(build_yolox(settings(**values))).state_dict()}, out / files["model_path"])
+    return out

@@ -69,7 +69,7 @@ class Samples:
 
 
 class _Recorder:
-    """Keeps what a detector's network is given."""
+    """Keeps what a detector's network was given at last: it is compared, not calibrated."""
 
     def __init__(self) -> None:
         self.inputs: list[Tensor] = []
@@ -79,7 +79,7 @@ class _Recorder:
         return self
 
     def __call__(self, images: Tensor) -> tuple[Tensor, ...]:
-        self.inputs += list(torch.split(images, 1))
+        self.inputs = [*self.inputs, *torch.split(images, 1)][-COMPARED:]
         return self._engine(images)
 
 

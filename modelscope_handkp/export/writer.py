@@ -103,7 +103,7 @@ def export_model(
 
 
 def _check(format: str, precision: str, calibration: object) -> None:
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise InputError(f"format {format!r:.80} is not known; known are {', '.join(FORMATS)}.")
     if precision not in EXPORT_PRECISIONS:
         raise InputError(
