@@ -127,8 +127,8 @@ def write_tiny_dir_with_yolox(out: Path, score_threshold: float = 0.2, normalise
 
     files = {"config_file": "detection/config.py", "model_path": "detection/model.pth"}
     block = {"type": "YOLOX", "score_threshold": score_threshold, **files}
+    (out / "detection").mkdir(parents=True)
     write_tiny_dir(out, edit=lambda config: config.update(DETECTION=block))
-    (out / "detection").mkdir()
     values = {**NANO, "num_classes": 1, "width": 1 / 16, "input_size": YOLOX_SIDE, "normalised": normalised}
     (out / files["config_file"]).write_text("".join(f"{key} = {value!r}\n" for key, value in values.items()))
     torch.save({"model": seeded(build_yolox(settings(**values))).state_dict()}, out / files["model_path"])

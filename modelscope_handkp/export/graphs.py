@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..detection.ssdlite import decode_deltas
 from ..detection.yolox import decode_boxes, flattened, places
+from ..engines.eager import flat
 from ..model_dir.settings import ViewSettings
 from ..networks.ssdlite import SSDLite
 from ..networks.topdown import TopDown
@@ -75,8 +76,8 @@ class HalfGraph(nn.Module):
         self.network = network.half()
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """What the network gives, nested as it is, as float32."""
-        return self.network(images.half())  # type: ignore[no-any-return]
+        """What the network gives, one after the other, as float32."""
+        return [output.float() for output in flat(self.network(images.half()))]
 
 
 def _rows(level: Tensor, channels: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,3 +255,15 @@ def test_bad_detector_files_are_named(
 ) -> None:
     with pytest.raises(ConfigError, match=named):
         load(edited(directory, tmp_path, old, new), detection)
+
+
+def test_weights_that_give_no_numbers_are_refused(directory: Path, detection: dict[str, Any], tmp_path: Path) -> None:
+    """Such a detector would silently find no hand."""
+    folder = shutil.copytree(directory, tmp_path / "model")
+    path = folder / "detection" / "detection_model.pth"
+    content = torch.load(path)
+    name = next(name for name in content["state_dict"] if name.endswith("running_var"))
+    content["state_dict"][name][0] = -5
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"detection_model\.pth: the network turns a grey image into NaN"):
+        load(folder, detection)

@@ -285,3 +285,13 @@ def test_a_bad_configuration_is_named(directory: Path) -> None:
     write_config(directory, hand_class=1)
     with pytest.raises(ConfigError, match="hand_class"):
         load(directory)
+
+
+def test_weights_that_give_no_numbers_are_refused(directory: Path) -> None:
+    """Such a detector would silently find no hand."""
+    path = directory / "detection" / "model.pth"
+    content = torch.load(path)
+    content["model"]["backbone.backbone.stem.conv.bn.running_var"][0] = -1
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"model\.pth: the network turns a grey image into NaN or infinity"):
+        load(directory)

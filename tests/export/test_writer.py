@@ -68,7 +68,8 @@ def assert_same(exported: Path, model: Path, engine: str | None, boxes: Any = No
     assert len(ours) == len(theirs) > 0
     np.testing.assert_allclose(ours.boxes, theirs.boxes, atol=PIXELS)
     np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-4)
-    np.testing.assert_allclose(ours.keypoints, theirs.keypoints, atol=PIXELS)
+    np.testing.assert_allclose(ours.keypoints[..., :2], theirs.keypoints[..., :2], atol=PIXELS)
+    np.testing.assert_allclose(ours.keypoints[..., 2], theirs.keypoints[..., 2], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("decode", [False, True])
@@ -94,7 +95,7 @@ def test_yolox_is_exported_with_it(yolox: Path, exported: Callable[..., Path], f
 def test_ssdlite_is_exported_with_it(hosted_dir: Callable[..., Path], tmp_path: Path) -> None:
     model = hosted_dir(score_threshold=0.6, edit=certain)
     assert list(export_model(model, tmp_path / "out")) == ["keypoints", "detector"]
-    assert_same(tmp_path / "out", model, "onnxruntime")
+    assert_same(tmp_path / "out", model, "onnxruntime", max_candidates=4)
 
 
 @pytest.mark.slow  # torch.export

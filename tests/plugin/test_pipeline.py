@@ -360,3 +360,25 @@ def test_the_cards_snippet_with_an_id_of_the_hub(tiny_dir: Callable[..., Path], 
         environment = hub.environment(tmp_path / "cache")
         printed = run_snippet(f"{OURS}\n{CARD}", MODEL_ID, tmp_path / "hand.png", **environment)
     assert "SHAPE (21, 3)" in printed
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_model_that_the_caller_keeps_is_not_changed_by_an_engine(tiny_dir: Callable[..., Path], engine: str) -> None:
+    for package in ("onnx", engine):
+        pytest.importorskip(package, reason=f"the engine {engine} needs {package}")
+    model = Model.from_pretrained(str(tiny_dir()), device="cpu")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modules = [type(module) for module in model.modules()]
+    options = {"device": "cpu", "detector": detector}
+    expected = pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), **options)(counted(2))
+    ours = pipeline(Tasks.hand_2d_keypoints, model=model, engine=engine, **options)
+    np.testing.assert_allclose(ours(counted(2))["keypoints"], expected["keypoints"], atol=0.05)
+    assert [type(module) for module in model.modules()] == modules
+    assert before.keys() == model.state_dict().keys()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("option", "value"), [("engine", "abacus"), ("precision", "float64"), ("tta", "all")])
+def test_unknown_engines_precisions_and_views_are_named(tiny_dir: Callable[..., Path], option: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"{option} '{value}' is not known"):
+        pipeline(Tasks.hand_2d_keypoints, model=str(tiny_dir()), device="cpu", **{option: value})
