@@ -189,8 +189,10 @@ class HandEstimator:
         check_fork()
         images = [image for image in group if isinstance(image, QueuedImage)]
         self._detect(images)
-        self._confirm([image for image in images if self._decides(image)])
-        self._look([look for image in images for look in image.looks()], self._all_views)
+        decided = [image for image in images if self._decides(image)]
+        self._confirm(decided)
+        seen = decided if self._all_views.is_one else []  # in all views already
+        self._look([look for image in images if image not in seen for look in image.looks()], self._all_views)
         for image in images:
             image.forget()
         return group
@@ -211,8 +213,7 @@ class HandEstimator:
         self._look([look for image in images for look in image.looks()], self._one_view)
         self._look([look for image in images for look in image.second_looks()], self._one_view)
         for image in images:
-            kept = self._kept(image, CONFIRMED_SHARE)
-            image.put_boxes(image.boxes[kept], image.scores[kept])
+            image.keep(self._kept(image, CONFIRMED_SHARE), with_keypoints=self._all_views.is_one)
 
     def _decides(self, image: QueuedImage) -> bool:
         """Whether boxes of the image may be moved, and dropped; a given one is kept as it is."""

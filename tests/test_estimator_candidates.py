@@ -104,3 +104,13 @@ def test_given_boxes_are_no_candidates(tiny_dir: Callable[..., Path], crops_seen
 def test_a_number_of_candidates_that_is_none_is_named(tiny_dir: Callable[..., Path], most: Any) -> None:
     with pytest.raises(InputError, match="max_candidates"):
         HandEstimator.from_pretrained(tiny_dir(), "cpu", max_candidates=most)
+
+
+def test_one_view_is_looked_at_once(tiny_dir: Callable[..., Path], crops_seen: list[int]) -> None:
+    """What confirmed a hand is its result where there are no further views."""
+    ours = confirming(tiny_dir, tta="none")
+    crops_seen.clear()
+    hands = ours(noise(0, 7))
+    assert len(hands) and crops_seen[0] == 7
+    assert sum(crops_seen) <= 2 * 7, "a look at each, and at most one at its surroundings"
+    assert (hands.keypoints[..., 2] > 0).any() and np.isfinite(hands.keypoints).all()

@@ -410,7 +410,7 @@ def test_unknown_engines_and_detectors_are_named(tiny_dir: Callable[..., Path]) 
     with pytest.raises(InputError, match=r"'abacus'.*eager"):
         HandEstimator.from_pretrained(tiny_dir(), "cpu", engine="abacus")
     with pytest.raises(InputError, match="detector must be callable"):
-        HandEstimator.from_pretrained(tiny_dir(), "cpu", detector="yolo")
+        HandEstimator.from_pretrained(tiny_dir(), "cpu", detector=5)
 
     def yolo(config: dict[str, Any]) -> None:
         config["DETECTION"] = {"type": "YOLO", "config_file": "a", "model_path": "b"}

@@ -10,6 +10,7 @@ from ..errors import CheckpointError, InputError, MissingPackageError
 from .onnx_model import INSTALL, OnnxModel
 from .precision import FLOAT32
 
+SPINNING = "session.intra_op.allow_spinning"  # threads that wait for work burn a core
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}  # of the input
 
@@ -40,6 +41,7 @@ class OnnxRuntimeEngine:
             )
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry(SPINNING, "0")  # two networks, and torch, share the cores
         options.log_severity_level = 4  # it would print what it then raises
         chosen = [(provider, {"device_id": device.index or 0})] if device.type == "cuda" else [provider]
         try:

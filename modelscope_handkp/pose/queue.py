@@ -60,6 +60,13 @@ class QueuedImage:
         self.boxes, self.scores = np.array(boxes, np.float32), np.array(scores, np.float32)
         self.keypoints = np.full((len(boxes), NUM_KEYPOINTS, 3), -np.inf, np.float32)
 
+    def keep(self, hands: list[int], with_keypoints: bool) -> None:
+        """Leave these hands alone; without their keypoints, if they are to be looked at again."""
+        keypoints = self.keypoints[hands]
+        self.put_boxes(self.boxes[hands], self.scores[hands])
+        if with_keypoints:
+            self.keypoints = keypoints
+
     def looks(self) -> list[Look]:
         """One at each box."""
         return [Look(self, hand, box) for hand, box in enumerate(self.boxes)]

@@ -31,9 +31,14 @@ class MultiView:
         if settings.rotation:
             self.views += [(settings.rotation, False), (-settings.rotation, settings.flip)]
 
+    @property
+    def is_one(self) -> bool:
+        """Whether there is only the crop itself."""
+        return len(self.views) == 1
+
     def __call__(self, crops: Tensor) -> tuple[Tensor]:
         """Crops (N, 3, H, W), RGB and normalised -> (heatmaps (N, K, h, w),), each in the place of its crop."""
-        if len(self.views) == 1:
+        if self.is_one:
             return (torch.as_tensor(self.engine(crops)[0]),)
         rotated = [rotate(crops, degrees) for degrees, _ in self.views]
         seen = [view.flip(3) if mirrored else view for view, (_, mirrored) in zip(rotated, self.views)]
