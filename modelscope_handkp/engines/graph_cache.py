@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import CheckpointError, HandkpError, MissingFileError
 from ..files import write_atomically
 from .base import Engine
-from .onnx_export import OPSET, TOLERANCE, check_same, export_onnx
+from .onnx_export import OPSET, TOLERANCE, check_same, export_onnx, one_at_a_time
 from .onnx_model import OnnxModel
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,13 @@ def cached_engine(
     Raises:
         HandkpError: the network cannot be exported, or not be run by this engine; a package is not installed.
     """
+    with one_at_a_time:
+        return _cached_engine(network, size, build, tolerance)
+
+
+def _cached_engine(
+    network: nn.Module, size: tuple[int, int] | None, build: Callable[[OnnxModel], Engine], tolerance: float
+) -> Engine:
     path = cache_dir() / f"{_digest(network, size)}.onnx"
     try:
         engine = build(OnnxModel.read(path))

@@ -20,8 +20,7 @@ INPUT = "images"
 ANY_SIZE = (64, 64)  # of the example for a network that takes images of any size, pixels
 TOLERANCE = 1e-4  # of the largest value: how far an exported network in float32 may be from torch
 TINY = 1e-12  # keeps a division finite
-
-_one_at_a_time = threading.Lock()  # torch's exporter keeps its state in globals
+one_at_a_time = threading.RLock()  # torch's exporter keeps its state in globals, which running a network reads
 
 
 def export_onnx(network: nn.Module, size: tuple[int, int] | None, outputs: list[str] | None = None) -> bytes:
@@ -50,7 +49,7 @@ def export_onnx(network: nn.Module, size: tuple[int, int] | None, outputs: list[
     if hasattr(torch.onnx, "ONNXProgram"):  # torch 2.5: there are two exporters; this one takes seconds, and no package
         options["dynamo"] = False
     try:
-        with _one_at_a_time, warnings.catch_warnings(), torch.no_grad():
+        with one_at_a_time, warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(network, (example,), file, **options)
     except Exception as error:  # whatever the exporter meets
