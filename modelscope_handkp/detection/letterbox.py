@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from ..arrays import Array, Image
-from .yolox import PADDING
+
+PADDING = 114  # grey level around an image, as in training
 
 
 class Letterboxed(NamedTuple):

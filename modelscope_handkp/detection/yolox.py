@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,8 +18,8 @@ from ..model_dir.ssdlite_settings import IMAGENET_MEAN, IMAGENET_STD
 from ..model_dir.yolox_settings import INPUT_STEP, YOLOXSettings
 from ..networks.yolox import BOX_CHANNELS, STRIDES, YOLOX, build_yolox
 from .base import Detection, check_finite, inside, suppressed
+from .letterbox import PADDING, Letterbox
 
-PADDING = 114  # grey level around an image, as in training
 CANDIDATES, AT_MOST = 1000, 100  # boxes before the suppression and after it
 TRIAL_SHAPE = (64, 64, 3)  # of the image that a new detector is tried out with
 IMAGES_AT_ONCE = 2  # as SSDLite's: more fall out of a CPU's cache
@@ -60,23 +59,24 @@ class YOLOXDetector:
 
     def detect(self, images: Sequence[Image]) -> list[Detection]:
         """Images (H, W, 3) uint8 BGR -> boxes (N, 4) xyxy inside each image and scores (N,), best first; N may be 0."""
-        alike: dict[tuple[int, int], list[int]] = defaultdict(list)  # those that fit into one batch
-        for index, image in enumerate(images):
-            alike[_padded(*_scaled(image, self._settings.input_size)[1:])].append(index)
+        boxed = [letterbox(image, self._settings.input_size) for image in images]
+        alike: dict[tuple[int, ...], list[int]] = defaultdict(list)  # those that fit into one batch
+        for index, (padded, _) in enumerate(boxed):
+            alike[padded.shape].append(index)
         found: dict[int, Detection] = {}
         for indices in alike.values():
             for start in range(0, len(indices), IMAGES_AT_ONCE):
                 batch = indices[start : start + IMAGES_AT_ONCE]
-                found.update(zip(batch, self._detect([images[index] for index in batch])))
+                found.update(zip(batch, self._detect([images[i] for i in batch], [boxed[i] for i in batch])))
         return [found[index] for index in range(len(images))]
 
     def __call__(self, image: Image) -> Detection:
         """`detect` for one image."""
         return self.detect([image])[0]
 
-    def _detect(self, images: Sequence[Image]) -> list[Detection]:
-        """Of images that have inputs of one size."""
-        inputs, scales = zip(*(letterbox(image, self._settings.input_size) for image in images))
+    def _detect(self, images: Sequence[Image], boxed: Sequence[tuple[Image, float]]) -> list[Detection]:
+        """Of images whose letterboxed inputs have one size."""
+        inputs, scales = zip(*boxed)
         batch = network_input(inputs, self._settings.normalised)
         maps = [torch.as_tensor(output).cpu() for output in self.engine(batch)]
         corners, strides = places(maps)
@@ -119,11 +119,8 @@ def letterbox(image: Image, size: int) -> tuple[Image, float]:
         (H', W', 3) uint8 BGR, whose sides are the next multiples of 32, and the scale: input pixels of an image pixel.
         YOLOX fills a square; the grey beyond those multiples would cost time and hold no hand.
     """
-    scale, width, height = _scaled(image, size)
-    padded_width, padded_height = _padded(width, height)
-    padded = np.full((padded_height, padded_width, 3), PADDING, np.uint8)
-    padded[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return padded, scale
+    boxed = Letterbox(size, size, centred=False, step=INPUT_STEP)(image)
+    return boxed.input, boxed.scale[0]
 
 
 def network_input(images: Sequence[Image], normalised: bool) -> Tensor:
@@ -159,14 +156,3 @@ def decode_boxes(raw: Tensor, corners: Tensor, strides: Tensor) -> Tensor:
     center = (raw[..., :2] + corners) * strides
     half = raw[..., 2:].exp() * strides / 2
     return torch.cat([center - half, center + half], -1)
-
-
-def _scaled(image: Image, size: int) -> tuple[float, int, int]:
-    """Scale, width and height at which the longer side of an image has ``size`` pixels; YOLOX cuts fractions off."""
-    height, width = image.shape[:2]
-    scale = size / max(height, width)
-    return scale, max(int(width * scale), 1), max(int(height * scale), 1)
-
-
-def _padded(width: int, height: int) -> tuple[int, int]:
-    return -(-width // INPUT_STEP) * INPUT_STEP, -(-height // INPUT_STEP) * INPUT_STEP

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..detection.yolox import PADDING
+from ..detection.letterbox import PADDING
 from ..errors import ConfigError
 from ..model_dir.exported import LETTERBOX, STRETCH
 from ..model_dir.settings import ModelSettings
