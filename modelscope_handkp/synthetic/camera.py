@@ -95,11 +95,14 @@ def coarsen(images: Tensor, share: Tensor) -> Tensor:
     return out
 
 
-def capture(rng: Rng, light: Tensor, strength: float, resolution: Tensor | None = None) -> Tensor:
+def capture(
+    rng: Rng, light: Tensor, strength: float, resolution: Tensor | None = None, grain: Rng | None = None
+) -> Tensor:
     """Linear RGB (B, 3, H, W) -> sRGB in 0..1 as a camera and a file would give it.
 
     strength 0: a perfect camera; 1: a bad phone in bad light. resolution (B,): share of the pixels' resolution that
-    is left (1 keeps all), for crops of hands that are small in their image.
+    is left (1 keeps all), for crops of hands that are small in their image. grain: draws the sensor's noise in place of
+    `rng`, for frames of one camera, which differ in nothing else.
     """
     count = light.shape[0]
     images = to_srgb(light)
@@ -111,7 +114,7 @@ def capture(rng: Rng, light: Tensor, strength: float, resolution: Tensor | None 
     # A phone's sharpening, which leaves halos along edges.
     halo = images - F.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     images = images + halo * rng.uniform(0, 1, count, 1, 1, 1) ** 2 * 1.5 * strength
-    images = _with_sensor_noise(rng, _graded(rng, images, strength), strength)
+    images = _with_sensor_noise(rng, _graded(rng, images, strength), strength, grain or rng)
     compressed = torch.nonzero(rng.chance(0.7 * strength, count))[:, 0]
     if len(compressed):
         quality = 100 - rng.uniform(0, 1, len(compressed)) ** 1.3 * (25 + 55 * strength)
@@ -131,10 +134,10 @@ def _graded(rng: Rng, images: Tensor, strength: float) -> Tensor:
     return images * (1 + rng.normal(0.06 * strength, count, 3, 1, 1)) + rng.normal(0.03 * strength, count, 1, 1, 1)
 
 
-def _with_sensor_noise(rng: Rng, images: Tensor, strength: float) -> Tensor:
-    """Images (B, 3, H, W) with coloured and grey noise, in 0..1."""
+def _with_sensor_noise(rng: Rng, images: Tensor, strength: float, grain: Rng) -> Tensor:
+    """Images (B, 3, H, W) with coloured and grey noise from `grain`, in 0..1; `rng` draws how strong it is."""
     count, _, height, width = images.shape
     noisy = rng.uniform(0, 1, count, 1, 1, 1) ** 3 * 0.09 * strength
-    colored = rng.normal(1.0, count, 3, height, width)
-    grey = rng.normal(1.0, count, 1, height, width)
+    colored = grain.normal(1.0, count, 3, height, width)
+    grey = grain.normal(1.0, count, 1, height, width)
     return (images + noisy * (0.6 * colored + 0.6 * grey)).clamp(0, 1)

@@ -181,41 +181,73 @@ def sample_views(rng: Rng, count: int, variety: float = 1.0) -> Tensor:
     return torch.where(rng.chance(0.35 * variety, count, 1, 1), anywhere, natural)
 
 
-def sample_hands(rng: Rng, count: int, variety: float = 1.0) -> Hands3D:
-    """Draw `count` posed hands in random views. `variety` (0 to 1): see `sample_angles` and `sample_views`."""
-    device = rng.device
-    joints, along, back, pose = _posed(rng, count, variety)
+@dataclass(frozen=True)
+class Figures:
+    """What N hands are made of: bodies, joint angles and views, from which `stand` makes `Hands3D`.
+
+    bones (N, 5, 3) mm, thumb first; width (N,) factor of the palm's width; thickness (N,) factor of the flesh; elbow
+    (N, 3) mm, arm_along and arm_back (N, 3): the forearm's unit direction and back, in the hand frame; is_left (N,)
+    bool; angles; view (N, 3, 3): rotations, hand frame -> camera frame; pose (N,) index into POSE_NAMES.
+    """
+
+    bones: Tensor
+    width: Tensor
+    thickness: Tensor
+    elbow: Tensor
+    arm_along: Tensor
+    arm_back: Tensor
+    is_left: Tensor
+    angles: Angles
+    view: Tensor
+    pose: Tensor
+
+
+def sample_figures(rng: Rng, count: int, variety: float = 1.0) -> Figures:
+    """Draw `count` figures. `variety` (0 to 1): see `sample_angles` and `sample_views`."""
+    table = torch.tensor((_THUMB_MM, *_FINGER_MM), device=rng.device)
+    bones = table * (1 + rng.normal(0.06, count, 1, 1) + rng.normal(0.03, count, 5, 1) + rng.normal(0.02, count, 5, 3))
+    width = (1 + rng.normal(0.06, count)).clamp(0.8, 1.25)
+    angles, pose = sample_poses(rng, bones, width, variety)
     elbow, arm_along, arm_back = _sample_arms(rng, count)
+    is_left = rng.chance(0.5, count)
+    view = sample_views(rng, count, variety)
+    thickness = rng.uniform(0.85, 1.2, count)
+    return Figures(bones, width, thickness, elbow, arm_along, arm_back, is_left, angles, view, pose)
+
+
+def stand(figures: Figures) -> Hands3D:
+    """The posed hands of `figures`."""
+    count, device = len(figures.width), figures.width.device
+    joints, along, back = pose_hand(figures.angles, figures.bones, figures.width)
     palm = torch.tensor([0.0, 1.0, 0.0], device=device).expand(count, 1, 3)
     palm_back = torch.tensor([0.0, 0.0, 1.0], device=device).expand(count, 1, 3)
-    along = torch.cat([along, palm, arm_along[:, None]], 1)
-    back = torch.cat([back, palm_back, arm_back[:, None]], 1)
+    along = torch.cat([along, palm, figures.arm_along[:, None]], 1)
+    back = torch.cat([back, palm_back, figures.arm_back[:, None]], 1)
     start = torch.cat([joints[:, list(PARENTS)], torch.zeros(count, 2, 3, device=device)], 1)
-    ends = torch.cat([joints[:, 1:], joints[:, 9:10], elbow[:, None]], 1)
-    length = (ends - start).norm(dim=-1)
-
-    is_left = rng.chance(0.5, count)
+    elbow = figures.elbow[:, None]
+    ends = torch.cat([joints[:, 1:], joints[:, 9:10], elbow], 1)
     mirror = torch.ones(count, 1, 3, device=device)
-    mirror[:, 0, 0] = 1 - 2 * is_left.float()
-    view = sample_views(rng, count, variety)
+    mirror[:, 0, 0] = 1 - 2 * figures.is_left.float()
 
     def place(points: Tensor) -> Tensor:
-        return (points * mirror) @ view.transpose(1, 2)
+        return (points * mirror) @ figures.view.transpose(1, 2)
 
-    thickness = rng.uniform(0.85, 1.2, count)
-    return Hands3D(place(joints), place(elbow[:, None])[:, 0], place(start), place(along), place(back), length,
-                   thickness, is_left, pose)  # fmt: skip
+    length = (ends - start).norm(dim=-1)
+    return Hands3D(place(joints), place(elbow)[:, 0], place(start), place(along), place(back), length,
+                   figures.thickness, figures.is_left, figures.pose)  # fmt: skip
 
 
-def _posed(rng: Rng, count: int, variety: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Joints (count, 21, 3), directions and backs (count, 20, 3) of right hands in the hand frame, and their poses.
+def sample_hands(rng: Rng, count: int, variety: float = 1.0) -> Hands3D:
+    """Draw `count` posed hands in random views. `variety` (0 to 1): see `sample_angles` and `sample_views`."""
+    return stand(sample_figures(rng, count, variety))
+
+
+def sample_poses(rng: Rng, bones: Tensor, width: Tensor, variety: float = 1.0) -> tuple[Angles, Tensor]:
+    """Draw joint angles for N hands and their poses (N,); bones and width: see `Figures`.
 
     Of some shaken copies of each pose the one with the least `collision` stays.
     """
-    device = rng.device
-    table = torch.tensor((_THUMB_MM, *_FINGER_MM), device=device)
-    bones = table * (1 + rng.normal(0.06, count, 1, 1) + rng.normal(0.03, count, 5, 1) + rng.normal(0.02, count, 5, 3))
-    width = (1 + rng.normal(0.06, count)).clamp(0.8, 1.25)
+    count, device = len(width), rng.device
     angles, pose = sample_angles(rng, count, variety)
     touching = torch.tensor([name in TOUCHING for name in POSE_NAMES], device=device)[pose]
     shake = rng.normal(_FLEX_SHAKE, count, _CANDIDATES, 4, 3) * torch.tensor(_JOINT_SHAKE, device=device)
@@ -225,10 +257,10 @@ def _posed(rng: Rng, count: int, variety: float) -> tuple[Tensor, Tensor, Tensor
     flex, thumb = limited(flex, FLEX_LIMITS), limited(thumb, THUMB_LIMITS)
     own = torch.arange(count, device=device).repeat_interleave(_CANDIDATES)
     candidates = Angles(flex.flatten(0, 1), angles.spread[own], thumb.flatten(0, 1))
-    joints, along, back = pose_hand(candidates, bones[own], width[own])
+    joints, _, _ = pose_hand(candidates, bones[own], width[own])
     best = collision(joints, touching[own].float()).reshape(count, _CANDIDATES).argmin(1)
     pick = torch.arange(count, device=device) * _CANDIDATES + best
-    return joints[pick], along[pick], back[pick], pose
+    return Angles(candidates.flex[pick], angles.spread, candidates.thumb[pick]), pose
 
 
 def _sample_arms(rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -68,7 +68,18 @@ _Table = TypeVar("_Table", Rendered, _Cloud)
 
 
 @dataclass(frozen=True)
-class _Cameras:
+class Layer:
+    """N hands and their objects before B images, without what is behind them: flesh (B, 3, H, W) linear RGB, cover
+    (B, 1, H, W) from 0 to 1, what each pixel sees and the spheres that it may see."""
+
+    flesh: Tensor
+    cover: Tensor
+    buffers: Buffers
+    cloud: _Cloud
+
+
+@dataclass(frozen=True)
+class Cameras:
     """A pinhole camera for each of N hands: offset (N, 3) mm from hand to camera space, scale (N,) px at a depth of
     1 mm, principal point (N, 2) px; boxes (N, 4) xyxy px of the hands seen through them."""
 
@@ -96,36 +107,65 @@ def render(rng: Rng, level: Level, size: tuple[int, int], count: int, image_inde
     shape = (count, height, width)
     tones = skin_tones(rng, count)
     light = sample_light(rng, count, level.light)
-    scenery = _scenery(rng, level, shape, light, tones) if backdrops is None else to_linear(backdrops)
+    scenery = draw_scenery(rng, level, shape, light, tones) if backdrops is None else to_linear(backdrops)
     if not len(image_index):
         return _without_hands(capture(rng, scenery, level.camera, resolution))
 
     hands = sample_hands(rng, len(image_index), level.pose)
-    arm = F.normalize(hands.elbow, dim=1) + rng.normal(0.7, len(image_index), 3)
-    spheres = hand_spheres(hands, hands.elbow + F.normalize(arm, dim=1) * _UPPER_ARM_MM)
-    other_tone = rng.chance(0.15, len(image_index), 1)
-    own_tone = torch.where(other_tone, skin_tones(rng, len(image_index)), tones[image_index])
-    looks = sample_looks(rng, len(image_index), level.dress, own_tone)
+    spheres = hand_spheres(hands, sample_shoulders(rng, hands.elbow))
+    looks = dress(rng, level, tones[image_index])
     cameras = _look_at(rng, hands, spheres, target, extent)
-    cloud, buffers = _rasterise(_gather(rng, level, hands, spheres, looks), cameras, image_index, shape)
+    layer = draw_hands(gather(rng, level, hands, spheres, looks), hands, looks, cameras, light, image_index, shape)
+    scenery = cast_on_wall(rng, scenery, layer.cover, light)
+    images = capture(rng, scenery + (layer.flesh - scenery) * layer.cover, level.camera, resolution)
+    return annotate(images, layer, hands, cameras, image_index)
+
+
+def sample_shoulders(rng: Rng, elbow: Tensor) -> Tensor:
+    """Where the upper arms (N, 3) of `elbow` (N, 3) end, mm relative to the wrist."""
+    arm = F.normalize(elbow, dim=1) + rng.normal(0.7, len(elbow), 3)
+    return elbow + F.normalize(arm, dim=1) * _UPPER_ARM_MM
+
+
+def dress(rng: Rng, level: Level, tones: Tensor) -> Looks:
+    """Looks of N hands in images of people with skin `tones` (N, 3); some hands belong to somebody else."""
+    count = len(tones)
+    other_tone = rng.chance(0.15, count, 1)
+    return sample_looks(rng, count, level.dress, torch.where(other_tone, skin_tones(rng, count), tones))
+
+
+def draw_hands(cloud: _Cloud, hands: Hands3D, looks: Looks, cameras: Cameras, light: Light, image_index: Tensor,
+               shape: tuple[int, int, int]) -> Layer:  # fmt: skip
+    """Draw the spheres of N hands and their objects (`gather`) into images of `shape` (B, H, W)."""
+    count, height, width = shape
+    cloud, buffers = _rasterise(cloud, cameras, image_index, shape)
     spots = find_spots(buffers, _frames(hands, cameras.offset), cloud.owner, cloud.bone, cloud.material,
                        torch.cat([cameras.scale[:, None], cameras.principal], 1), image_index, shape)  # fmt: skip
     flesh = shade(buffers, spots, light, looks, cloud.color, shape)
     flesh = flesh.reshape(count, height, width, 3).permute(0, 3, 1, 2)
-    cover = buffers.coverage.reshape(count, 1, height, width)
-    scenery = cast_on_wall(rng, scenery, cover, light)
-    images = capture(rng, scenery + (flesh - scenery) * cover, level.camera, resolution)
+    return Layer(flesh, buffers.coverage.reshape(count, 1, height, width), buffers, cloud)
 
+
+def project(hands: Hands3D, cameras: Cameras) -> Tensor:
+    """The joints of N hands (N, 21, 3): x, y px and depth mm."""
     joints = hands.joints + cameras.offset[:, None]
     points = joints[..., :2] / joints[..., 2:] * cameras.scale[:, None, None] + cameras.principal[:, None]
-    state, shown = _visibility(points, joints[..., 2], buffers, cloud, image_index, shape)
-    limit = torch.tensor([width, height, width, height], device=rng.device, dtype=torch.float32)
+    return torch.cat([points, joints[..., 2:]], -1)
+
+
+def annotate(images: Tensor, layer: Layer, hands: Hands3D, cameras: Cameras, image_index: Tensor) -> Rendered:
+    """`images` (B, 3, H, W) that show `layer`, with the annotations of its N hands."""
+    count, _, height, width = images.shape
+    joints = project(hands, cameras)
+    points = joints[..., :2]
+    state, shown = _visibility(points, joints[..., 2], layer.buffers, layer.cloud, image_index, (count, height, width))
+    limit = torch.tensor([width, height, width, height], device=images.device, dtype=torch.float32)
     boxes = torch.minimum(cameras.boxes.clamp(min=0), limit)
     keypoints = torch.cat([points, state[..., None]], -1)
     return Rendered(images, keypoints, boxes, image_index, shown, hands.is_left, hands.pose)
 
 
-def _scenery(rng: Rng, level: Level, shape: tuple[int, int, int], light: Light, tones: Tensor) -> Tensor:
+def draw_scenery(rng: Rng, level: Level, shape: tuple[int, int, int], light: Light, tones: Tensor) -> Tensor:
     """What stands behind the hands, linear RGB (B, 3, H, W), in the light that falls on them."""
     count, height, width = shape
     scenery = backgrounds(rng, count, height, width, level.clutter, light.direction, tones)
@@ -140,7 +180,7 @@ def _without_hands(images: Tensor) -> Rendered:
 
 
 def _rasterise(
-    cloud: _Cloud, cameras: _Cameras, image_index: Tensor, shape: tuple[int, int, int]
+    cloud: _Cloud, cameras: Cameras, image_index: Tensor, shape: tuple[int, int, int]
 ) -> tuple[_Cloud, Buffers]:
     """The spheres that are far enough from the camera, and what each pixel sees of them."""
     centers = cloud.centers + cameras.offset[cloud.owner]
@@ -154,7 +194,7 @@ def _rasterise(
     return cloud, _flatten_layers(buffers, layer, cloud.owner)
 
 
-def _gather(rng: Rng, level: Level, hands: Hands3D, spheres: Spheres, looks: Looks) -> _Cloud:
+def gather(rng: Rng, level: Level, hands: Hands3D, spheres: Spheres, looks: Looks) -> _Cloud:
     """The hands' own spheres, sleeves around them, and the objects that they hold or that cover them."""
     count, per_hand = spheres.radii.shape
     everyone = torch.arange(count, device=rng.device)
@@ -175,20 +215,35 @@ def _gather(rng: Rng, level: Level, hands: Hands3D, spheres: Spheres, looks: Loo
     return _Cloud(*(torch.cat(column) for column in zip(*parts)))
 
 
-def _look_at(rng: Rng, hands: Hands3D, spheres: Spheres, target: Tensor, extent: Tensor) -> _Cameras:
+def _look_at(rng: Rng, hands: Hands3D, spheres: Spheres, target: Tensor, extent: Tensor) -> Cameras:
     """Cameras at any distance, placed so that the hands' boxes have centre `target` and long side `extent`, px."""
     middle = hands.joints.mean(1)
-    distance = rng.log_uniform(330, 1600, len(target))
+    distance = sample_distances(rng, len(target))
     offset = torch.stack([-middle[:, 0], -middle[:, 1], distance - middle[:, 2]], 1)
+    low, high = _outline(spheres, offset)
+    scale = extent / (high - low).amax(1)
+    return look(spheres, offset, scale, target - (high + low) / 2 * scale[:, None])
+
+
+def sample_distances(rng: Rng, count: int) -> Tensor:
+    """Distances (count,) of hands from the camera, mm."""
+    return rng.log_uniform(330, 1600, count)
+
+
+def look(spheres: Spheres, offset: Tensor, scale: Tensor, principal: Tensor) -> Cameras:
+    """Cameras of given fields (`Cameras`) and the boxes that they see of N hands."""
+    low, high = _outline(spheres, offset)
+    boxes = torch.cat([low, high], 1) * scale[:, None] + principal.repeat(1, 2)
+    return Cameras(offset, scale, principal, boxes)
+
+
+def _outline(spheres: Spheres, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Lowest and highest x, y (N, 2) of hands without their forearms, at a depth of 1."""
     body = (spheres.bone != FOREARM).nonzero()[:, 0]
     placed = spheres.centers[:, body] + offset[:, None]
     spread = (spheres.radii[:, body] / placed[..., 2])[..., None]
     flat = placed[..., :2] / placed[..., 2:]
-    low, high = (flat - spread).amin(1), (flat + spread).amax(1)
-    scale = extent / (high - low).amax(1)
-    principal = target - (high + low) / 2 * scale[:, None]
-    boxes = torch.cat([low, high], 1) * scale[:, None] + principal.repeat(1, 2)
-    return _Cameras(offset, scale, principal, boxes)
+    return (flat - spread).amin(1), (flat + spread).amax(1)
 
 
 def _frames(hands: Hands3D, offset: Tensor) -> Tensor:

@@ -1,0 +1,180 @@
+"""Rendered clips: frames of moving hands with exact keypoints and identities, one at a time, from a seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..arrays import Array, Image
+from ..checks import check_count
+from ..errors import InputError
+from .appearance import sample_light
+from .batches import LEAST_SHOWN, scatter_hands, to_bgr
+from .camera import capture
+from .kinematics import KNUCKLES, Hands3D, sample_figures, stand
+from .levels import Level, get_level
+from .motion import MOST_SHAKE, SHAKE_S, HandMotion, Spline, shake_knots
+from .paint import skin_tones
+from .rng import Rng
+from .scene import (
+    Cameras,
+    annotate,
+    cast_on_wall,
+    draw_hands,
+    draw_scenery,
+    dress,
+    gather,
+    look,
+    project,
+    sample_distances,
+    sample_shoulders,
+)
+from .surface import Spheres, hand_spheres
+
+_PALM = [0, *KNUCKLES]  # joints
+_LENGTH_MM = 160.0  # long side of the box of a hand in a usual pose
+_NEAREST_MM = 280.0  # hands come no closer to the camera
+_SHAKE = 0.012  # standard deviation of a bad camera's shake, as a share of the image's longer side
+_HAND_HELD = 0.7  # share of the clips whose camera shakes
+_LONGEST_EXPOSURE = 1 / 30  # seconds
+_SUB_FRAME_PX, _MOST_SUB_FRAMES = 2.0, 11  # how far hands move between two sub-frames; how many there are at most
+
+
+class ClipFrame(NamedTuple):
+    """One frame of a clip and the annotations of its N hands.
+
+    index of the frame, from 0; time in seconds; image (H, W, 3) uint8 BGR; keypoints (N, 21, 3): x, y px and 0
+    outside, 1 hidden, 2 visible, as in `Rendered`, at the middle of the exposure; boxes (N, 4) xyxy px, clipped;
+    ids (N,) int64: a hand keeps its id for the whole clip, also when it leaves the image and comes back.
+    """
+
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
+    time: float
+    image: Image
+    keypoints: Array
+    boxes: Array
+    ids: Array
+
+
+def render_clip(
+    seed: int,
+    frames: int = 100,
+    size: tuple[int, int] = (640, 480),
+    hands: int = 1,
+    level: str | Level = "medium",
+    rate: float = 30.0,
+) -> Iterator[ClipFrame]:
+    """Render moving hands, a frame when it is asked for; a clip may be as long as one likes.
+
+    size (width, height) px; hands: how many there are, at times outside the image or behind one another; rate:
+    frames a second. Hands with higher ids are in front. A frame has annotations of those hands of which a quarter
+    shows (`render_batch`). Looks, light, background, held objects and the camera's faults are those of one image at
+    `level`; `Level.camera` also rules shake and exposure, and so motion blur. Same seed, same frames; fewer frames
+    are the beginning of more.
+
+    Raises:
+        InputError: no level has that name, or `frames` or `rate` is not above 0.
+    """
+    level = get_level(level)
+    check_count("frames", frames)
+    if not (math.isfinite(rate) and rate > 0):
+        raise InputError(f"rate must be a number of frames a second above 0, got {rate!r:.80}.")
+    stage = _Stage(seed, size, hands, level, rate)
+    return (stage.frame(index) for index in range(frames))
+
+
+class _Stage:
+    """What stays the same in a clip, and the splines along which its hands and its camera move."""
+
+    @torch.no_grad()
+    def __init__(self, seed: int, size: tuple[int, int], hands: int, level: Level, rate: float) -> None:
+        rng = Rng(seed)
+        self._size, self._level, self._rate = size, level, rate
+        shake = _SHAKE * max(size) * level.camera * float(rng.uniform(0, 1, 1) * rng.chance(_HAND_HELD, 1))
+        self._exposure = float(rng.uniform(0.2, 1, 1)) * level.camera * min(1 / rate, _LONGEST_EXPOSURE)
+        self._margin = math.ceil(MOST_SHAKE * shake) + 1
+        tones = skin_tones(rng, 1)
+        self._light = sample_light(rng, 1, level.light)
+        shape = (1, size[1] + 2 * self._margin, size[0] + 2 * self._margin)
+        self._scenery = draw_scenery(rng, level, shape, self._light, tones)
+        self._image_index, place, extent = scatter_hands(rng, level, size, [hands])
+        figures = sample_figures(rng, hands, level.pose)
+        self._looks = dress(rng, level, tones[self._image_index])
+        self._distance = sample_distances(rng, hands)
+        self._scale = extent / _LENGTH_MM * self._distance
+        away = F.normalize(stand(figures).elbow[:, :2], dim=1)
+        self._arms, self._things, self._wall, self._camera, grain, shakes, motion = _seeds(rng, 7)
+        self._grain = Rng(grain)
+        self._shake = Spline(shake_knots(Rng(shakes), shake), SHAKE_S)
+        self._hands = HandMotion(Rng(motion), figures, place, extent, size, away, level.pose)
+
+    @torch.no_grad()
+    def frame(self, index: int) -> ClipFrame:
+        """The frame of that index; they are taken in order."""
+        time = index / self._rate
+        moments = self._moments(time)
+        scenery = sum((self._background(moment) for moment in moments), torch.zeros(())) / len(moments)
+        if not len(self._image_index):
+            nobody = torch.zeros(0)
+            return self._taken(index, scenery, nobody.reshape(0, 21, 3), nobody.reshape(0, 4), nobody.long())
+        flesh, cover = torch.zeros(()), torch.zeros(())
+        for moment in moments:
+            hands, spheres, cameras = self._poses(moment)
+            cloud = gather(Rng(self._things), self._level, hands, spheres, self._looks)
+            shape = (1, self._size[1], self._size[0])
+            layer = draw_hands(cloud, hands, self._looks, cameras, self._light, self._image_index, shape)
+            flesh, cover = flesh + layer.flesh * layer.cover / len(moments), cover + layer.cover / len(moments)
+            if moment == time:
+                labels = annotate(scenery, layer, hands, cameras, self._image_index)
+        scenery = cast_on_wall(Rng(self._wall), scenery, cover, self._light)
+        kept = labels.shown >= LEAST_SHOWN
+        ids = torch.nonzero(kept)[:, 0]
+        return self._taken(index, flesh + scenery * (1 - cover), labels.keypoints[kept], labels.boxes[kept], ids)
+
+    def _taken(self, index: int, light: Tensor, keypoints: Tensor, boxes: Tensor, ids: Tensor) -> ClipFrame:
+        """The frame that the camera makes of `light` (1, 3, H, W)."""
+        image = capture(Rng(self._camera), light, self._level.camera, grain=self._grain)
+        return ClipFrame(index, index / self._rate, to_bgr(image)[0], keypoints.numpy(), boxes.numpy(), ids.numpy())
+
+    def _poses(self, time: float) -> tuple[Hands3D, Spheres, Cameras]:
+        """The hands at `time` seconds, and how the camera sees them."""
+        figures, place, nearer = self._hands.at(time)
+        hands = stand(figures)
+        spheres = hand_spheres(hands, sample_shoulders(Rng(self._arms), hands.elbow))
+        offset = -hands.joints[:, _PALM].mean(1)
+        offset[:, 2] += (self._distance * nearer).clamp(min=_NEAREST_MM)
+        return hands, spheres, look(spheres, offset, self._scale, place + self._shake.at(time))
+
+    def _moments(self, time: float) -> list[float]:
+        """Times of the sub-frames of a frame: an odd number, the more the faster hands or camera move; `time` is in
+        their middle."""
+        ends = []
+        for moment in (time - self._exposure / 2, time + self._exposure / 2):
+            points = self._shake.at(moment)[None]
+            if len(self._image_index):
+                hands, _, cameras = self._poses(moment)
+                points = torch.cat([points, project(hands, cameras)[..., :2].flatten(0, 1)])
+            ends.append(points)
+        moved = float((ends[1] - ends[0]).norm(dim=1).max())
+        half = min(math.ceil((moved / _SUB_FRAME_PX - 1) / 2), _MOST_SUB_FRAMES // 2)
+        count = 2 * max(half, 0) + 1
+        return [time + self._exposure * (2 * i + 1 - count) / (2 * count) for i in range(count)]
+
+    def _background(self, time: float) -> Tensor:
+        """The part of the scenery (1, 3, H, W) that the shaking camera sees."""
+        width, height = self._size
+        x, y = (self._margin - float(shift) for shift in self._shake.at(time))
+        left, top = math.floor(x), math.floor(y)
+        part = self._scenery[..., top : top + height + 1, left : left + width + 1]
+        part = torch.lerp(part[..., :-1], part[..., 1:], x - left)
+        return torch.lerp(part[..., :-1, :], part[..., 1:, :], y - top)
+
+
+def _seeds(rng: Rng, count: int) -> list[int]:
+    """Seeds of generators that are independent of one another; what is drawn anew for each frame starts from them."""
+    return [int(seed) for seed in rng.integers(0, 2**62, count)]
