@@ -9,9 +9,10 @@ from types import MappingProxyType
 HEAD_BYTES = 1024  # of a file, enough for `file_kind`
 SHOWN = 60  # characters of a text
 JSON, TEXT, BASE64, ZIP = "JSON text", "text", "base64 text", "a zip archive"
+VIDEO, GIF = "a video", "a GIF image"
 SENT_INSTEAD = "a server may have sent it in place of the file; check the address and download it again"
 
-_RAW, _VIDEO = "a camera's RAW file", "a video"
+_RAW = "a camera's RAW file"
 # (what a file is, the offset of its signature, the signatures); the first that fits holds
 _SIGNATURES: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
     ("a Git LFS pointer, which stands for the file", 0, (b"version https://git-lfs", b"version https://hawser")),
@@ -33,7 +34,7 @@ _SIGNATURES: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
     ("a TIFF image", 0, (b"II*\0", b"MM\0*")),
     ("a JPEG image", 0, (b"\xff\xd8\xff",)),
     ("a PNG image", 0, (b"\x89PNG",)),
-    ("a GIF image", 0, (b"GIF8",)),
+    (GIF, 0, (b"GIF8",)),
     ("a WebP image", 8, (b"WEBPVP8",)),
     ("a JPEG XL image", 0, (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
     ("a JPEG XR image", 0, (b"II\xbc\x01",)),
@@ -42,9 +43,9 @@ _SIGNATURES: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
     ("a Radiance HDR image", 0, (b"#?RADIANCE",)),
     ("an icon", 0, (b"\0\0\x01\0",)),
     ("a DICOM file", 128, (b"DICM",)),
-    (_VIDEO, 0, (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"OggS")),
-    (_VIDEO, 4, (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),  # QuickTime
-    (_VIDEO, 8, (b"AVI LIST",)),
+    (VIDEO, 0, (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"0&\xb2u\x8ef\xcf\x11", b"OggS")),
+    (VIDEO, 4, (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),  # QuickTime
+    (VIDEO, 8, (b"AVI LIST",)),
     ("a NumPy file", 0, (b"\x93NUMPY",)),
     ("an HDF5 file", 0, (b"\x89HDF",)),
     ("a TensorFlow Lite model", 4, (b"TFL3",)),
@@ -54,7 +55,8 @@ _SIGNATURES: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
 _PATTERNS = {
     # ONNX's protobuf: field 1, the version of the format (3 of 2017 to now), then another of ModelProto's first fields
     "an ONNX model": re.compile(rb"\x08[\x03-\x1f][\x12\x1a\x22\x28\x32\x3a\x42]"),
-    _VIDEO: re.compile(rb"G.{187}G.{187}G", re.DOTALL),  # packets of an MPEG transport stream
+    # packets of an MPEG transport stream, to which cameras add the time of each
+    VIDEO: re.compile(rb"G.{187}G.{187}G|.{4}G.{191}G.{191}G", re.DOTALL),
 }
 _MARKUP = {
     "an HTML page": re.compile(r"<(!doctype\s+)?(html|body)\b|\A<(head|title|script|meta)\b", re.IGNORECASE),
@@ -73,7 +75,7 @@ _ADVICE = {  # for any reader
 
 
 def file_kind(head: bytes, advice: Mapping[str, str] = MappingProxyType({})) -> str | None:
-    """What a file is and, behind a colon, what to do with it, such as "a video: pass its frames to stream()".
+    """What a file is and, behind a colon, what to do with it, such as "a zip archive: unpack it".
 
     Args:
         head: the first `HEAD_BYTES` of the file, or all.

@@ -16,7 +16,7 @@ ADVICE = {  # for `file_kind`
     "archive": "unpack it",
     "PDF": "export its pages as images",
     "PostScript": f"it is not run; {_EXPORT}",
-    "video": "pass its frames to stream(), read with cv2.VideoCapture for one",
+    "video": "pass it to HandTracker or to the command modelscope-handkp predict",
     "RAW": _EXPORT,
     "Photoshop": _EXPORT,
     "icon": _EXPORT,
@@ -29,6 +29,11 @@ ADVICE = {  # for `file_kind`
     "NumPy": "pass numpy.load of it",
     "HDF5": "pass an array of it",
     "image": "it is broken or cut off",
+}
+VIDEO_ADVICE = {  # for `file_kind`, where a video is expected
+    "archive": "unpack it",
+    "image": "pass it to HandEstimator, or its folder as the frames of a video",
+    "text": "a playlist is not followed, since it names other files; pass a video that it names",
 }
 
 

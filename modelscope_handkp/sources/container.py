@@ -1,0 +1,233 @@
+"""Containers of video -> decoded frames, by PyAV. Nothing that a container names is opened."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..arrays import Image
+from ..errors import InputError, MissingPackageError
+from .frames import UnreadFrame, UnreadFrames, VideoFacts
+from .pixels import MAX_PIXELS, check_size
+
+FORMATS = (  # libav's demuxers, without those that open what a file names: hls, dash, concat, sdp, image2
+    *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg"),
+)
+MAX_RATE = 1000.0  # frames a second; a container that does not know its rate may state its unit of time
+MICROSECONDS = 1e6
+MAX_THREADS = 4  # each holds a frame
+UNIT = 1 << 16  # of a display matrix
+
+
+def open_video_stream(
+    url: str,
+    name: str,
+    options: dict[str, str],
+    formats: tuple[str, ...] = FORMATS,
+    timeout: tuple[float, float] | None = None,
+    missing: str = "",
+) -> tuple[Any, Any]:
+    """An open `av.container.InputContainer` and its stream of video, ready to be decoded.
+
+    Args:
+        url: with its protocol, "file:" for one.
+        name: what errors call it.
+        options: of its protocol, with ``protocol_whitelist``.
+        formats: libav's demuxers that may read it.
+        timeout: seconds to open it, and to read a packet; None: it may take for ever.
+        missing: why it cannot be opened, where that is known; "": libav says it.
+    Raises:
+        MissingPackageError: no PyAV. InputError: nothing that these demuxers read, no video, or one without a decoder.
+    """
+    try:
+        import av
+    except ImportError:
+        raise MissingPackageError(
+            f"{name} is a video, which needs PyAV: pip install 'modelscope-handkp[video]'."
+        ) from None
+    options = {**options, "format_whitelist": ",".join(formats), "max_pixels": str(MAX_PIXELS), "enable_drefs": "0"}
+    try:
+        container = av.open(url, options=options, metadata_errors="replace", timeout=timeout)
+    except (av.error.FFmpegError, ValueError) as error:  # ValueError: a name with a null character
+        reason = missing or getattr(error, "strerror", None) or error
+        raise InputError(f"{name} is not a video that can be read: {reason}.") from None
+    try:
+        return container, _video_stream(container, name)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _video_stream(container: Any, name: str) -> Any:
+    from av.stream import Disposition
+
+    stills = Disposition.attached_pic | Disposition.timed_thumbnails  # the cover of a song, the images of chapters
+    videos = [stream for stream in container.streams.video if not stream.disposition & stills]
+    if not videos:
+        kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+        raise InputError(f"{name} has no video{', only ' + ' and '.join(kinds) if kinds else ''}.")
+    best = container.streams.best("video")
+    stream = best if best in videos else videos[0]
+    if stream.codec_context is None:
+        raise InputError(f"{name} has video in a code that PyAV does not decode.")
+    if stream.width and stream.height:
+        check_size(stream.width, stream.height, name)
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def facts_of(
+    container: Any, stream: Any, size: tuple[int, int], byte_count: int | None, is_live: bool = False
+) -> VideoFacts:
+    """What a container states of its video. A count of frames above that of its bytes is left out.
+
+    Args:
+        size: (width, height) of the first frame.
+        byte_count: of the file; None: unknown.
+    """
+    rate = average_rate(stream)
+    duration = None
+    if stream.duration and stream.time_base:
+        duration = float(stream.duration * stream.time_base)
+    elif container.duration:
+        duration = container.duration / MICROSECONDS
+    duration = duration if duration and duration > 0 else None
+    count = stream.frames or (round(duration * rate) if duration and rate else 0)
+    is_possible = count > 0 and (byte_count is None or count <= byte_count)
+    return VideoFacts(size, rate, count if is_possible and not is_live else None, duration, is_live)
+
+
+def average_rate(stream: Any) -> float | None:
+    """Frames a second; None where the container states none, or more than `MAX_RATE`."""
+    rate = stream.average_rate or stream.guessed_rate
+    return float(rate) if rate and 0 < rate <= MAX_RATE else None
+
+
+def read_frames(container: Any, stream: Any, name: str, missing: str = "", is_live: bool = False) -> UnreadFrames:
+    """The frames of a stream in the order in which they are shown. The container is closed after them.
+
+    Args:
+        missing: what is known of the end of the file, such as "500 of its 1000 bytes are there"; "": it is whole.
+        is_live: packets that cannot be decoded are normal, as those before the first whole frame.
+    Raises:
+        InputError: the last frame that can be read is not the last of the video; or none can be read.
+    """
+    from av.error import FFmpegError
+
+    clock, convert = Clock(stream.time_base, average_rate(stream)), Converter(name)
+    index, seconds, damaged, packets = -1, 0.0, 0, container.demux(stream)
+    try:
+        while (packet := _next(packets)) is not None:
+            if isinstance(packet, FFmpegError):
+                missing = missing or str(packet.strerror)
+                break
+            if missing and packet.is_corrupt:  # the part of a packet that is there before the file is cut off
+                continue
+            try:
+                frames = packet.decode()
+            except FFmpegError:
+                damaged += 1
+                continue
+            for frame in frames:
+                index, seconds = index + 1, clock.seconds(frame.pts)
+                yield UnreadFrame(index, seconds, partial(convert.image, frame, index))
+    finally:
+        container.close()
+    if index < 0:
+        raise InputError(f"{name} has no frame that can be decoded{': ' + missing if missing else ''}.")
+    last = f"the last frame that can be read is {index}, at {seconds:.3f} s"
+    if missing:
+        raise InputError(f"{name} is cut off: {last} ({missing}).")
+    if damaged and not is_live:
+        raise InputError(f"{name} is damaged: {damaged} of its packets cannot be decoded; {last}.")
+
+
+def _next(packets: Iterator[Any]) -> Any:
+    """The next packet, the error in its place, or None at the end."""
+    from av.error import FFmpegError
+
+    try:
+        return next(packets, None)
+    except FFmpegError as error:
+        return error
+
+
+class Clock:
+    """Timestamps -> seconds since the first frame, which increase from frame to frame.
+
+    A frame without a timestamp, or with one that is not after the last, as in a file of two that were put together,
+    follows the last by one frame at the average rate.
+    """
+
+    def __init__(self, unit: Fraction, rate: float | None) -> None:
+        self._unit, self._step = float(unit), 1 / rate if rate else float(unit)
+        self._first: int | None = None
+        self._last = -self._step
+
+    def seconds(self, timestamp: int | None) -> float:
+        """The time of the next frame, from its timestamp in the stream's unit of time."""
+        next_time = self._last + self._step
+        if timestamp is not None:
+            if self._first is None:
+                self._first = timestamp - round(next_time / self._unit)
+            seconds = (timestamp - self._first) * self._unit
+            next_time = seconds if seconds > self._last else next_time
+        self._last = next_time
+        return next_time
+
+
+class Converter:
+    """Decoded frames -> images."""
+
+    def __init__(self, name: str) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._name, self._reformatter = name, VideoReformatter()
+
+    def image(self, frame: Any, index: int) -> Image:
+        """A frame upright, (H, W, 3) uint8 BGR.
+
+        Raises:
+            InputError: too large, or of pixels that cannot be converted.
+        """
+        check_size(frame.width, frame.height, f"{self._name}, frame {index},")
+        try:
+            pixels = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+        except Exception as error:  # swscale refuses kinds of pixels that its list has
+            raise InputError(
+                f"{self._name}, frame {index}, cannot be converted from {frame.format.name}: {error}."
+            ) from None
+        return upright(np.asarray(pixels), display_matrix(frame))
+
+
+def display_matrix(frame: Any) -> tuple[int, int, int, int]:
+    """How a viewer maps stored pixels (x, y) -> (a x + c y, b x + d y), as (a, b, c, d) in units of 1 / 65536.
+
+    It is the matrix of ISO/IEC 14496-12, 6.2.2, without its offsets.
+    """
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+        a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist() if data else (UNIT, 0, 0, 0, UNIT)
+    except (KeyError, ValueError):  # side data of a kind that PyAV does not know
+        return UNIT, 0, 0, UNIT
+    return a, b, c, d
+
+
+def upright(image: Image, matrix: tuple[int, int, int, int]) -> Image:
+    """An image rotated by the multiple of 90 degrees that comes next to ``matrix``, and mirrored as that says."""
+    a, b, c, d = matrix
+    if _is_transposed(matrix):
+        image, mirror_x, mirror_y = np.asarray(cv2.transpose(image)), c < 0, b < 0
+    else:
+        mirror_x, mirror_y = a < 0, d < 0
+    if mirror_x or mirror_y:
+        image = np.asarray(cv2.flip(image, -1 if mirror_x and mirror_y else int(mirror_x)))
+    return np.ascontiguousarray(image)
+
+
+def _is_transposed(matrix: tuple[int, int, int, int]) -> bool:
+    a, b, c, d = map(abs, matrix)
+    return b + c > a + d

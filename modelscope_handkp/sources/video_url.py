@@ -1,0 +1,73 @@
+"""A video or a stream at a URL -> frames."""
+
+from urllib.parse import urlsplit
+
+from ..errors import InputError
+from .container import FORMATS, facts_of, open_video_stream, read_frames
+from .frames import UnreadFrames
+
+PROTOCOLS = {  # what a URL of a scheme may open beneath it; libav opens no file then
+    "http": "http,tcp",
+    "https": "https,http,tls,tcp",
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsps,rtsp,rtp,srtp,tls,udp,tcp",
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,rtmp,tls,tcp",
+    "udp": "udp",
+}
+WEB = ("http", "https")
+STREAM_FORMATS = (*FORMATS, "rtsp", "mpjpeg", "live_flv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".avi", ".mkv", ".webm", ".ogv", ".wmv", ".asf", ".flv"),
+    *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".m3u8", ".mpd"),
+)
+PLAYLISTS = (".m3u8", ".m3u", ".mpd")
+OPEN_SECONDS, READ_SECONDS = 15.0, 10.0
+
+
+class VideoUrl:
+    """A video or a stream at a URL. It is live unless it is an http(s) URL that states its length.
+
+    Raises:
+        MissingPackageError: no PyAV. InputError: no video that can be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        scheme, path = urlsplit(url).scheme.lower(), urlsplit(url).path.lower()
+        if path.endswith(PLAYLISTS):
+            raise InputError(f"{url} is a playlist, which is not followed, since it names other addresses: pass one.")
+        options = {"protocol_whitelist": PROTOCOLS[scheme], "rtsp_flags": "prefer_tcp"}
+        container, stream = open_video_stream(url, url, options, STREAM_FORMATS, timeout=(OPEN_SECONDS, READ_SECONDS))
+        byte_count = container.size if scheme in WEB else -1
+        is_live = byte_count <= 0
+        self._frames = read_frames(container, stream, url, is_live=is_live)
+        try:
+            self._first = next(self._frames)
+            height, width = self._first.image().shape[:2]
+            self.facts = facts_of(container, stream, (width, height), None if is_live else byte_count, is_live)
+        except BaseException:
+            self.close()
+            raise
+
+    def frames(self, start: float) -> UnreadFrames:
+        """Its frames, from the one that was read when it was opened on."""
+        try:
+            yield self._first
+            yield from self._frames
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._frames.close()
+
+
+def has_scheme(source: str) -> bool:
+    """Whether it begins as a URL of a kind that videos come from."""
+    return "://" in source and urlsplit(source).scheme.lower() in PROTOCOLS
+
+
+def is_video_url(url: str) -> bool:
+    """Whether it is of a scheme that only streams have, or ends as video files do."""
+    parts = urlsplit(url)
+    return parts.scheme.lower() not in WEB or parts.path.lower().endswith(VIDEO_SUFFIXES)
