@@ -1,0 +1,73 @@
+"""mp4 files that play even where their writing broke off, and their final form."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..errors import MissingPackageError
+from ..files import open_atomically
+
+TICKS = 90_000  # of the time stamps of a video, a second; MPEG's own
+# While it is written, the file is a row of fragments of a second, each with its own index. Edit lists need delay_moov.
+FRAGMENTED: Mapping[str, str] = MappingProxyType(
+    {
+        "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+        "frag_duration": "1000000",
+        "video_track_timescale": str(TICKS),
+    }
+)
+# In the end one index stands before the data, so that browsers play it while it comes.
+FASTSTART: Mapping[str, str] = MappingProxyType({"movflags": "+faststart", "video_track_timescale": str(TICKS)})
+
+
+def import_av() -> Any:
+    """PyAV.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise MissingPackageError("writing a video needs PyAV: pip install 'modelscope-handkp[video]'.") from None
+    return av
+
+
+def write_faststart(fragments: Path, path: Path) -> None:
+    """Copy the streams of the file ``fragments`` to an mp4 with its index before the data; whole or not at all.
+
+    Raises:
+        OSError: the disk is full. av.FFmpegError: ``fragments`` is not read.
+    """
+    av = import_av()
+    with (
+        open_atomically(path) as file,
+        av.open(str(fragments)) as source,
+        av.open(file.name, "w", format="mp4", container_options=dict(FASTSTART)) as target,
+    ):
+        streams = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        for packet in source.demux():
+            if packet.dts is not None:  # the last packet of a stream is an empty one
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+
+
+def cut_to_whole_fragments(path: Path) -> int:
+    """Cut what follows the last whole fragment off; returns the bytes that stay."""
+    with path.open("r+b") as file:
+        size, place, whole = os.fstat(file.fileno()).st_size, 0, 0
+        while place + 8 <= size:
+            file.seek(place)
+            head = file.read(16)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+            if length == 1:  # 64 bits follow
+                length = int.from_bytes(head[8:], "big")
+            place += length
+            if length < 8 or place > size:
+                break
+            if kind in (b"mdat", b"mfra"):  # a fragment ends with its data; the file may end with an index
+                whole = place
+        file.truncate(whole)
+    return whole
