@@ -17,6 +17,7 @@ from ..files import write_atomically
 from ..skeleton import NUM_KEYPOINTS
 from .batches import render_batch, to_bgr
 from .levels import Level, get_level
+from .limits import MOST, MOST_HANDS, check_range, check_size
 from .rng import Rng
 from .scene import HIDDEN, VISIBLE, Rendered
 
@@ -26,9 +27,6 @@ IMAGES, ANNOTATIONS = "{split}2017", "annotations/coco_wholebody_{split}_v1.0.js
 _BODY_KEYPOINTS = 17
 _CHUNK = 8  # images rendered together
 _JPEG_QUALITY = 95
-_SMALLEST_SIDE, _LARGEST_SIDE = 16, 4096  # px of an image
-_MOST_HANDS = 20  # in an image
-_MOST = 2**32  # images, or a seed
 
 
 def write_dataset(
@@ -57,14 +55,13 @@ def write_dataset(
         OSError: the folder cannot be made or written to.
     """
     level = get_level(level)
-    _check("train", train, 0, _MOST)
-    _check("val", val, 0, _MOST)
-    _check("train + val", train + val, 1, 2 * _MOST)
-    _check("seed", seed, 0, _MOST)
-    for name, side in zip(("width", "height"), size):
-        _check(name, side, _SMALLEST_SIDE, _LARGEST_SIDE)
-    _check("the fewest hands in an image", hands[0], 0, _MOST_HANDS)
-    _check("the most hands in an image", hands[1], hands[0], _MOST_HANDS)
+    check_range("train", train, 0, MOST)
+    check_range("val", val, 0, MOST)
+    check_range("train + val", train + val, 1, 2 * MOST)
+    check_range("seed", seed, 0, MOST)
+    check_size(size)
+    check_range("the fewest hands in an image", hands[0], 0, MOST_HANDS)
+    check_range("the most hands in an image", hands[1], hands[0], MOST_HANDS)
     root = Path(folder)
     for number, (split, count) in enumerate(zip(SPLITS, (train, val))):
         if not count:
@@ -75,11 +72,6 @@ def write_dataset(
         content = _write_split(images, count, seed * len(SPLITS) + number, level, size, hands)
         write_atomically(path, json.dumps(content).encode())
     return root
-
-
-def _check(name: str, value: int, lowest: int, highest: int) -> None:
-    if not lowest <= value <= highest:
-        raise InputError(f"{name} must be from {lowest} to {highest}, got {value}.")
 
 
 def _write_split(

@@ -11,14 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..arrays import Array, Image
-from ..checks import check_count
 from ..errors import InputError
 from .appearance import sample_light
 from .batches import LEAST_SHOWN, scatter_hands, to_bgr
 from .camera import capture
 from .kinematics import KNUCKLES, Hands3D, sample_figures, stand
 from .levels import Level, get_level
-from .motion import MOST_SHAKE, SHAKE_S, HandMotion, Spline, shake_knots
+from .limits import MOST, MOST_HANDS, check_range, check_size
+from .motion import MOST_SHAKE, HandMotion, Stay, camera_shake
 from .paint import skin_tones
 from .rng import Rng
 from .scene import (
@@ -41,7 +41,7 @@ _LENGTH_MM = 160.0  # long side of the box of a hand in a usual pose
 _NEAREST_MM = 280.0  # hands come no closer to the camera
 _SHAKE = 0.012  # standard deviation of a bad camera's shake, as a share of the image's longer side
 _HAND_HELD = 0.7  # share of the clips whose camera shakes
-_LONGEST_EXPOSURE = 1 / 30  # seconds
+_EXPOSURE, _LONGEST_EXPOSURE = (0.2, 1.0), 1 / 30  # shares of a frame's time for a bad camera; seconds
 _SUB_FRAME_PX, _MOST_SUB_FRAMES = 2.0, 11  # how far hands move between two sub-frames; how many there are at most
 
 
@@ -78,10 +78,13 @@ def render_clip(
     are the beginning of more.
 
     Raises:
-        InputError: no level has that name, or `frames` or `rate` is not above 0.
+        InputError: no level has that name, or a number is out of its range.
     """
     level = get_level(level)
-    check_count("frames", frames)
+    check_range("seed", seed, 0, MOST)
+    check_range("frames", frames, 1, MOST)
+    check_range("hands", hands, 0, MOST_HANDS)
+    check_size(size)
     if not (math.isfinite(rate) and rate > 0):
         raise InputError(f"rate must be a number of frames a second above 0, got {rate!r:.80}.")
     stage = _Stage(seed, size, hands, level, rate)
@@ -89,29 +92,36 @@ def render_clip(
 
 
 class _Stage:
-    """What stays the same in a clip, and the splines along which its hands and its camera move."""
+    """What stays the same in a clip, and the ways of its hands and its camera.
+
+    Each of the parts has a seed of its own, and what is drawn anew for each frame starts from it, so that the same
+    comes out. Levels that differ in one strength differ in nothing else.
+    """
 
     @torch.no_grad()
     def __init__(self, seed: int, size: tuple[int, int], hands: int, level: Level, rate: float) -> None:
-        rng = Rng(seed)
         self._size, self._level, self._rate = size, level, rate
-        shake = _SHAKE * max(size) * level.camera * float(rng.uniform(0, 1, 1) * rng.chance(_HAND_HELD, 1))
-        self._exposure = float(rng.uniform(0.2, 1, 1)) * level.camera * min(1 / rate, _LONGEST_EXPOSURE)
+        seeds = (int(part) for part in Rng(seed).integers(0, MOST, 10))
+        self._arms, self._things, self._wall, self._camera = (next(seeds) for _ in range(4))
+        self._grain = Rng(next(seeds))
+        rng = Rng(next(seeds))
+        shake = float(rng.uniform(0, 1, 1) * rng.chance(_HAND_HELD, 1)) * _SHAKE * max(size) * level.camera
+        self._exposure = float(rng.uniform(*_EXPOSURE, 1)) * level.camera * min(1 / rate, _LONGEST_EXPOSURE)
         self._margin = math.ceil(MOST_SHAKE * shake) + 1
+        self._shake = camera_shake(Rng(next(seeds)), shake)
+        rng = Rng(next(seeds))
         tones = skin_tones(rng, 1)
         self._light = sample_light(rng, 1, level.light)
         shape = (1, size[1] + 2 * self._margin, size[0] + 2 * self._margin)
         self._scenery = draw_scenery(rng, level, shape, self._light, tones)
-        self._image_index, place, extent = scatter_hands(rng, level, size, [hands])
-        figures = sample_figures(rng, hands, level.pose)
+        rng = Rng(next(seeds))
+        self._image_index, place, length = scatter_hands(rng, level, size, [hands])
         self._looks = dress(rng, level, tones[self._image_index])
         self._distance = sample_distances(rng, hands)
-        self._scale = extent / _LENGTH_MM * self._distance
+        self._scale = length / _LENGTH_MM * self._distance
+        figures = sample_figures(rng, hands, level.pose)
         away = F.normalize(stand(figures).elbow[:, :2], dim=1)
-        self._arms, self._things, self._wall, self._camera, grain, shakes, motion = _seeds(rng, 7)
-        self._grain = Rng(grain)
-        self._shake = Spline(shake_knots(Rng(shakes), shake), SHAKE_S)
-        self._hands = HandMotion(Rng(motion), figures, place, extent, size, away, level.pose)
+        self._hands = HandMotion(Rng(next(seeds)), figures, Stay(size, place, length, away), level.pose)
 
     @torch.no_grad()
     def frame(self, index: int) -> ClipFrame:
@@ -173,8 +183,3 @@ class _Stage:
         part = self._scenery[..., top : top + height + 1, left : left + width + 1]
         part = torch.lerp(part[..., :-1], part[..., 1:], x - left)
         return torch.lerp(part[..., :-1, :], part[..., 1:, :], y - top)
-
-
-def _seeds(rng: Rng, count: int) -> list[int]:
-    """Seeds of generators that are independent of one another; what is drawn anew for each frame starts from them."""
-    return [int(seed) for seed in rng.integers(0, 2**62, count)]
