@@ -27,13 +27,13 @@ class Camera:
     """
 
     def __init__(self, number: int) -> None:
-        self._name = f"camera {number}"
-        self._capture = _opened(number, self._name)
+        self.name = f"camera {number}"
+        self._capture = _opened(number, self.name)
         is_read, self._first = self._capture.read()
         self._first_time = time.monotonic()
         if not is_read:
             self._capture.release()
-            raise InputError(f"{self._name} gives no image: another program may use it.")
+            raise InputError(f"{self.name} gives no image: another program may use it.")
         height, width = self._first.shape[:2]
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.facts = VideoFacts((width, height), rate if 0 < rate <= MAX_RATE else None, None, None, is_live=True)
@@ -46,7 +46,7 @@ class Camera:
                 yield UnreadFrame(index, seconds, partial(_bgr, image))
                 is_read, image = self._capture.read()
                 if not is_read:
-                    raise InputError(f"{self._name} gives no image after frame {index}, at {seconds:.3f} s.")
+                    raise InputError(f"{self.name} gives no image after frame {index}, at {seconds:.3f} s.")
                 index, seconds = index + 1, time.monotonic() - self._first_time
         finally:
             self.close()

@@ -1,7 +1,8 @@
 """Containers of video -> decoded frames, by PyAV. Nothing that a container names is opened."""
 
+import math
 from collections.abc import Iterator
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -106,20 +107,44 @@ def average_rate(stream: Any) -> float | None:
     return float(rate) if rate and 0 < rate <= MAX_RATE else None
 
 
-def read_frames(container: Any, stream: Any, name: str, missing: str = "", is_live: bool = False) -> UnreadFrames:
+@dataclass(frozen=True)
+class Place:
+    """A frame where reading begins.
+
+    Attributes:
+        index: of the frame, in the whole video.
+        timestamp: of the frame; those before it are left out.
+    """
+
+    index: int
+    timestamp: int
+
+
+def read_frames(
+    container: Any,
+    stream: Any,
+    name: str,
+    clock: "Clock",
+    missing: str = "",
+    is_live: bool = False,
+    place: Place | None = None,
+) -> UnreadFrames:
     """The frames of a stream in the order in which they are shown. The container is closed after them.
 
     Args:
         missing: what is known of the end of the file, such as "500 of its 1000 bytes are there"; "": it is whole.
         is_live: packets that cannot be decoded are normal, as those before the first whole frame.
+        place: where to begin; None: the container is at its beginning.
     Raises:
         InputError: the last frame that can be read is not the last of the video; or none can be read.
     """
     from av.error import FFmpegError
 
-    clock, convert = Clock(stream.time_base, average_rate(stream)), Converter(name)
-    index, seconds, damaged, packets = -1, 0.0, 0, container.demux(stream)
+    convert, packets = Converter(name), container.demux(stream)
+    index, seconds, damaged = place.index - 1 if place else -1, 0.0, 0
     try:
+        if place:
+            container.seek(place.timestamp, stream=stream)
         while (packet := _next(packets)) is not None:
             if isinstance(packet, FFmpegError):
                 missing = missing or str(packet.strerror)
@@ -132,6 +157,8 @@ def read_frames(container: Any, stream: Any, name: str, missing: str = "", is_li
                 damaged += 1
                 continue
             for frame in frames:
+                if place and (frame.pts is None or frame.pts < place.timestamp):
+                    continue
                 index, seconds = index + 1, clock.seconds(frame.pts)
                 yield UnreadFrame(index, seconds, partial(convert.image, frame, index))
     finally:
@@ -160,20 +187,26 @@ class Clock:
 
     A frame without a timestamp, or with one that is not after the last, as in a file of two that were put together,
     follows the last by one frame at the average rate.
+
+    Args:
+        stream: whose timestamps they are.
+        origin: the timestamp of the first frame of the video; None: that of the first frame that comes.
     """
 
-    def __init__(self, unit: Fraction, rate: float | None) -> None:
-        self._unit, self._step = float(unit), 1 / rate if rate else float(unit)
-        self._first: int | None = None
-        self._last = -self._step
+    def __init__(self, stream: Any, origin: int | None = None) -> None:
+        rate = average_rate(stream)
+        self.origin = origin
+        self._unit = float(stream.time_base)
+        self._step = 1 / rate if rate else self._unit
+        self._last = -self._step if origin is None else -math.inf
 
     def seconds(self, timestamp: int | None) -> float:
-        """The time of the next frame, from its timestamp in the stream's unit of time."""
+        """The time of the next frame, from its timestamp."""
         next_time = self._last + self._step
         if timestamp is not None:
-            if self._first is None:
-                self._first = timestamp - round(next_time / self._unit)
-            seconds = (timestamp - self._first) * self._unit
+            if self.origin is None:
+                self.origin = timestamp - round(next_time / self._unit)
+            seconds = (timestamp - self.origin) * self._unit
             next_time = seconds if seconds > self._last else next_time
         self._last = next_time
         return next_time

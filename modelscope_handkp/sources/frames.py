@@ -63,8 +63,9 @@ UnreadFrames = Generator[UnreadFrame, None, None]  # closing it closes the sourc
 
 
 class FrameReader(Protocol):
-    """What reads the frames of one kind of source."""
+    """What reads the frames of one kind of source; errors call it ``name``."""
 
+    name: str
     facts: VideoFacts
 
     def frames(self, start: float) -> UnreadFrames:

@@ -22,7 +22,8 @@ class FramesFolder:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._files = sorted(images_in(os.fsdecode(folder)), key=_natural)
+        self.name = os.fsdecode(folder)
+        self._files = sorted(images_in(self.name), key=_natural)
         if not self._files:
             load_image(folder)  # which says what is there instead
         height, width = _image(0, self._files[0]).shape[:2]

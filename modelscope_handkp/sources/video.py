@@ -1,7 +1,6 @@
 """Videos, cameras, streams and folders of frames -> frames, one at a time."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +11,6 @@ from ..errors import InputError
 from .camera import Camera
 from .frames import Frame, FrameReader, Selection, UnreadFrames
 from .frames_folder import FramesFolder
-from .names import source_name
 from .newest import newest
 from .video_file import VideoFile, is_video_file
 from .video_url import VideoUrl, has_scheme, is_video_url
@@ -74,28 +72,43 @@ class Video:
 
     def __init__(self, source: Any, reader: FrameReader, selection: Selection) -> None:
         facts = reader.facts
-        self.source, self.name = source, source_name(source)
+        self.source, self.name = source, reader.name
         self.size, self.rate, self.duration, self.is_live = facts.size, facts.rate, facts.duration, facts.is_live
         self.frame_count = selection.count(facts)
         self._reader, self._selection = reader, selection
-        self._unread: UnreadFrames | None = None
-        self._is_closed = False
+        self._frames: UnreadFrames | None = None
+        self._is_over, self._process = False, os.getpid()
 
-    def __iter__(self) -> Iterator[Frame]:
-        """The frames, in order.
+    def __iter__(self) -> "Video":
+        """The video itself: it is read once.
 
         Raises:
-            InputError: the video is closed or was iterated before; a frame that cannot be read; the video breaks off.
+            InputError: it is closed or was read to its end.
         """
-        if self._is_closed or self._unread is not None:
-            raise InputError(f"{self.name} was read before or is closed: open it again.")
-        unread = self._selection.of(self._reader.frames(self._selection.start or 0.0), self.name)
-        self._unread = newest(unread) if self.is_live else unread
+        if self._is_over:
+            raise InputError(f"{self.name} was read to its end or is closed: open it again.")
+        return self
+
+    def __next__(self) -> Frame:
+        """The next frame. After an error of one image of a folder, the next is that of the next image.
+
+        Raises:
+            InputError: a frame that cannot be read, or the video breaks off.
+        """
+        if self._is_over:
+            raise StopIteration
+        if self._frames is None:
+            self._process = os.getpid()
+            frames = self._selection.of(self._reader.frames(self._selection.start or 0.0), self.name)
+            self._frames = newest(frames) if self.is_live else frames
+        if self._process != os.getpid():
+            raise InputError(f"{self.name} is read by another process, of which this is a fork: open it here.")
         try:
-            for frame in self._unread:
-                yield Frame(frame.index, frame.time, frame.image())
-        finally:
-            self._unread.close()
+            frame = next(self._frames)
+        except BaseException:
+            self._is_over = True
+            raise
+        return Frame(frame.index, frame.time, frame.image())
 
     def __enter__(self) -> "Video":
         return self
@@ -107,8 +120,8 @@ class Video:
 
     def close(self) -> None:
         """Close the file, camera or stream. What is closed gives no more frames."""
-        self._is_closed = True
-        (self._unread or self._reader).close()
+        self._is_over = True
+        (self._frames or self._reader).close()
 
 
 def _reader(source: Any) -> FrameReader:

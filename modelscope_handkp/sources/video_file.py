@@ -9,9 +9,11 @@ import PIL.Image
 
 from ..errors import InputError, MissingFileError
 from ..file_kind import GIF, HEAD_BYTES, VIDEO, file_kind
-from .container import facts_of, open_video_stream, read_frames
+from .container import Clock, facts_of, open_video_stream, read_frames
 from .content import VIDEO_ADVICE
-from .frames import UnreadFrames
+from .cut_off import what_is_missing
+from .frames import UnreadFrame, UnreadFrames
+from .keyframes import keyframe_before
 
 OPTIONS = {"protocol_whitelist": "file"}
 MAX_THREADS = 4  # of a decoder; each holds a frame
@@ -27,29 +29,59 @@ class VideoFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fsdecode(path)
-        self._name, self._missing = self._path[:SHOWN], ""
-        head = _head(self._path, self._name)
+        self.name = self._path[:SHOWN]
+        head = _head(self._path, self.name)
         if file_kind(head) not in (VIDEO, GIF):
-            raise InputError(f"{self._name} is {file_kind(head, VIDEO_ADVICE) or 'not a video that can be read'}.")
+            raise InputError(f"{self.name} is {file_kind(head, VIDEO_ADVICE) or 'not a video that can be read'}.")
+        with Path(self._path).open("rb") as file:
+            self._missing = what_is_missing(file)
         container, stream = self._open(threads=1)
-        frames = read_frames(container, stream, self._name, self._missing)
-        with contextlib.closing(frames):
+        clock = Clock(stream)
+        with contextlib.closing(read_frames(container, stream, self.name, clock, self._missing)) as frames:
             height, width = next(frames).image().shape[:2]
             self.facts = facts_of(container, stream, (width, height), Path(self._path).stat().st_size)
+        self._origin = clock.origin
 
     def frames(self, start: float) -> UnreadFrames:
-        """Its frames."""
+        """Its frames, from a keyframe before ``start`` on where that gives the same as from the beginning."""
+        frames = self._from_keyframe(start) if start else None
+        if frames is None:
+            container, stream = self._open(MAX_THREADS)
+            frames = read_frames(container, stream, self.name, Clock(stream), self._missing)
+        return frames
+
+    def _from_keyframe(self, start: float) -> UnreadFrames | None:
+        """None: where a keyframe is, or what comes from there on, is not sure."""
         container, stream = self._open(MAX_THREADS)
-        return read_frames(container, stream, self._name, self._missing)
+        place = keyframe_before(container, stream, start, self._origin)
+        if place is None:
+            container.close()
+            return None
+        clock, expected = Clock(stream, self._origin), Clock(stream, self._origin).seconds(place.timestamp)
+        frames = read_frames(container, stream, self.name, clock, self._missing, place=place)
+        try:
+            first = next(frames)
+        except InputError:  # reading from the beginning says what is wrong
+            return None
+        if first.time != expected:
+            frames.close()
+            return None
+        return _joined(first, frames)
 
     def close(self) -> None:
         """Nothing is open."""
 
     def _open(self, threads: int) -> tuple[Any, Any]:
-        container, stream = open_video_stream(f"file:{self._path}", self._name, OPTIONS, missing=self._missing)
+        container, stream = open_video_stream(f"file:{self._path}", self.name, OPTIONS, missing=self._missing)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = min(threads, os.cpu_count() or 1)
         return container, stream
+
+
+def _joined(first: UnreadFrame, frames: UnreadFrames) -> UnreadFrames:
+    with contextlib.closing(frames):
+        yield first
+        yield from frames
 
 
 def is_video_file(path: str | os.PathLike[str]) -> bool:

@@ -1,9 +1,9 @@
 """A video or a stream at a URL -> frames."""
 
-from urllib.parse import urlsplit
+import re
 
 from ..errors import InputError
-from .container import FORMATS, facts_of, open_video_stream, read_frames
+from .container import FORMATS, Clock, facts_of, open_video_stream, read_frames
 from .frames import UnreadFrames
 
 PROTOCOLS = {  # what a URL of a scheme may open beneath it; libav opens no file then
@@ -22,6 +22,7 @@ VIDEO_SUFFIXES = (
     *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".m3u8", ".mpd"),
 )
 PLAYLISTS = (".m3u8", ".m3u", ".mpd")
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
 OPEN_SECONDS, READ_SECONDS = 15.0, 10.0
 
 
@@ -33,14 +34,15 @@ class VideoUrl:
     """
 
     def __init__(self, url: str) -> None:
-        scheme, path = urlsplit(url).scheme.lower(), urlsplit(url).path.lower()
+        self.name = _PASSWORD.sub(r"\1***@", url)
+        scheme, path = _parts(url)
         if path.endswith(PLAYLISTS):
-            raise InputError(f"{url} is a playlist, which is not followed, since it names other addresses: pass one.")
+            raise InputError(f"{self.name} is a playlist, which is not followed, since it names other addresses.")
         options = {"protocol_whitelist": PROTOCOLS[scheme], "rtsp_flags": "prefer_tcp"}
-        container, stream = open_video_stream(url, url, options, STREAM_FORMATS, timeout=(OPEN_SECONDS, READ_SECONDS))
-        byte_count = container.size if scheme in WEB else -1
+        container, stream = open_video_stream(url, self.name, options, STREAM_FORMATS, (OPEN_SECONDS, READ_SECONDS))
+        byte_count = container.size if scheme in WEB else 0
         is_live = byte_count <= 0
-        self._frames = read_frames(container, stream, url, is_live=is_live)
+        self._frames = read_frames(container, stream, self.name, Clock(stream), is_live=is_live)
         try:
             self._first = next(self._frames)
             height, width = self._first.image().shape[:2]
@@ -64,10 +66,16 @@ class VideoUrl:
 
 def has_scheme(source: str) -> bool:
     """Whether it begins as a URL of a kind that videos come from."""
-    return "://" in source and urlsplit(source).scheme.lower() in PROTOCOLS
+    return "://" in source and _parts(source)[0] in PROTOCOLS
 
 
 def is_video_url(url: str) -> bool:
     """Whether it is of a scheme that only streams have, or ends as video files do."""
-    parts = urlsplit(url)
-    return parts.scheme.lower() not in WEB or parts.path.lower().endswith(VIDEO_SUFFIXES)
+    scheme, path = _parts(url)
+    return scheme not in WEB or path.endswith(VIDEO_SUFFIXES)
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """The scheme, and the rest without what comes behind the path; in lower case."""
+    scheme, _, rest = url.lower().partition("://")
+    return scheme, re.split(r"[?#]", rest, maxsplit=1)[0]

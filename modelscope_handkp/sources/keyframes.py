@@ -1,0 +1,43 @@
+"""Where to begin reading in the middle of a video, so that frames have the same numbers and times as from its start."""
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from .container import Place
+
+CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # they give each packet the time of its frame
+CODECS = ("h264", "hevc", "av1", "vp9", "mjpeg", "prores", "dnxhd")  # each packet is one frame
+
+
+def keyframe_before(container: Any, stream: Any, seconds: float, origin: int | None) -> Place | None:
+    """The last keyframe at or before a time, whose number is counted from packets, which are not decoded.
+
+    Args:
+        container: at its beginning; it is read up to the next keyframe.
+        seconds: since the first frame.
+        origin: the timestamp of the first frame.
+    Returns:
+        None: packets do not tell the number of a frame, or no keyframe but the first comes before.
+    """
+    codec = stream.codec_context.codec.canonical_name
+    if container.format.name not in CONTAINERS or codec not in CODECS or origin is None:
+        return None
+    limit = origin + seconds / float(stream.time_base)
+    timestamps, key = array("q"), origin
+    for packet in container.demux(stream):
+        if packet.pts is None or packet.is_discard:
+            if packet.size:
+                return None
+            break
+        timestamps.append(packet.pts)
+        if packet.is_keyframe and packet.pts > limit:
+            break
+        if packet.is_keyframe:
+            key = max(key, packet.pts)
+    counted = np.asarray(timestamps)
+    shown = np.unique(counted)
+    if key == origin or len(shown) < len(counted) or key not in shown:
+        return None
+    return Place(int(np.count_nonzero((shown >= origin) & (shown < key))), key)
