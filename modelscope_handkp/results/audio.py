@@ -11,8 +11,10 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InputError
+from ..sources.container import FORMATS
 from .mp4 import import_av
 
+OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS), "enable_drefs": "0"}  # opens no other
 COPIED = {"aac", "mp3", "opus", "flac"}  # codecs that mp4 holds and browsers play
 RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)  # samples a second, of AAC in browsers
 BIT_RATE = 128_000
@@ -41,14 +43,14 @@ class AudioTrack:
 
         self._path, self._container = path, container
         try:
-            self._input = av.open(str(path), options={"protocol_whitelist": "file"})
+            self._input = av.open(f"file:{path}", options=OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, OSError) as error:
             raise InputError(f"the sound of {path} cannot be read: {error.strerror}.") from None
         self._source = next(iter(self._input.streams.audio), None)
         self._next: tuple[float, Any] | None = None
         self._parts: Iterator[tuple[float, Any]] | None = None
         self._samples = 0  # that were encoded
-        video = next(iter(self._input.streams.video), None)
+        video = self._input.streams.best("video")
         self._origin = Fraction(0)  # s, of the first frame by the file's own time stamps
         if video is not None and video.start_time is not None:
             self._origin = video.start_time * video.time_base
@@ -129,23 +131,22 @@ class AudioTrack:
         av = import_av()
 
         resampler = av.AudioResampler("fltp", self._layout, self._rate)
-        try:
-            for _, packet in self._demux(zero):
-                for decoded in packet.decode():
-                    for frame in resampler.resample(decoded):
-                        samples, begin = frame.to_ndarray(), float(frame.pts * frame.time_base - zero)
-                        for place in range(0, samples.shape[1], CHUNK):
-                            yield begin + place / self._rate, samples[:, place : place + CHUNK]
-        except av.FFmpegError as error:
-            log.warning("the sound of %s breaks off: %s.", self._path, error.strerror)
+        for _, packet in self._demux(zero):
+            try:
+                frames = [frame for decoded in packet.decode() for frame in resampler.resample(decoded)]
+            except (av.FFmpegError, ValueError):  # ValueError: of other channels or another rate than those before
+                continue  # it becomes silence
+            for frame in frames:
+                samples, begin = frame.to_ndarray(), float(frame.pts * frame.time_base - zero)
+                for place in range(0, samples.shape[1], CHUNK):
+                    yield begin + place / self._rate, samples[:, place : place + CHUNK]
 
     def _encode(self, time: float, samples: Array) -> None:
         """Add samples, ``time`` seconds after the beginning; silence where there is a gap before them."""
         place = round(time * self._rate)
-        if abs(place - self._samples) > JITTER * self._rate:
-            samples = samples[:, max(0, self._samples - place) :]
-        else:
+        if self._samples and abs(place - self._samples) <= JITTER * self._rate:
             place = self._samples
+        samples = samples[:, max(0, self._samples - place) :]
         for begin in range(self._samples, place, self._rate):
             self._encode_next(np.zeros((len(samples), min(place - begin, self._rate)), np.float32))
         if samples.shape[1]:

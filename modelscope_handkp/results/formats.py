@@ -6,10 +6,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..errors import InputError
+from .coco import coco_report
 from .json_report import Add, json_report, jsonl_report
+from .tables import csv_report, parquet_report
 
 FORMATS: Mapping[str, Callable[[str | Path], AbstractContextManager[Add]]] = MappingProxyType(
-    {"json": json_report, "jsonl": jsonl_report}
+    {"json": json_report, "jsonl": jsonl_report, "coco": coco_report, "csv": csv_report, "parquet": parquet_report}
 )
 
 

@@ -43,7 +43,7 @@ def open_growing(
 class _GrowingFile:
     def __init__(self, file: io.FileIO, head: bytes, tail: bytes) -> None:
         self._file, self._head, self._tail = file, head, tail
-        self._write(0, head + tail)
+        write_at(file, 0, head + tail)
         self._end = len(head)  # of the last whole record
 
     @property
@@ -52,7 +52,7 @@ class _GrowingFile:
 
     def append(self, record: bytes) -> None:
         try:
-            self._write(self._end, record + self._tail)
+            write_at(self._file, self._end, record + self._tail)
         except OSError:
             self.restore()
             raise
@@ -60,11 +60,13 @@ class _GrowingFile:
 
     def restore(self) -> None:
         """Leave the whole records; the room for the tail is there since it was before."""
-        self._write(self._end, self._tail)
+        write_at(self._file, self._end, self._tail)
         self._file.truncate()
 
-    def _write(self, place: int, content: bytes) -> None:
-        self._file.seek(place)
-        left = memoryview(content)
-        while left:
-            left = left[self._file.write(left) :]
+
+def write_at(file: io.FileIO, place: int, content: bytes) -> None:
+    """Write all of ``content`` at ``place``, past any buffer: what was not written is not tried again on closing."""
+    file.seek(place)
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]

@@ -1,4 +1,4 @@
-"""Results as JSON: one file for many images, or a line for each."""
+"""Results as JSON: one file for many images, or a line for each; and the entries that every format is written from."""
 
 import json
 import math

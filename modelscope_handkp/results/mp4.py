@@ -44,8 +44,8 @@ def write_faststart(fragments: Path, path: Path) -> None:
     av = import_av()
     with (
         open_atomically(path) as file,
-        av.open(str(fragments)) as source,
-        av.open(file.name, "w", format="mp4", container_options=dict(FASTSTART)) as target,
+        av.open(f"file:{fragments}") as source,
+        av.open(f"file:{file.name}", "w", format="mp4", container_options=dict(FASTSTART)) as target,
     ):
         streams = [target.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         for packet in source.demux():

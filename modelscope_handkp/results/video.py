@@ -84,7 +84,7 @@ class VideoWriter:
         self._partial.touch()  # here rather than at the first frame, where it cannot be written
         try:
             with ExitStack() as opened:
-                output = av.open(str(self._partial), "w", format="mp4", container_options=dict(FRAGMENTED))
+                output = av.open(f"file:{self._partial}", "w", format="mp4", container_options=dict(FRAGMENTED))
                 self._container = opened.enter_context(output)
                 self._stream = self._add_stream(encoder)
                 self._audio = None
@@ -139,8 +139,9 @@ class VideoWriter:
             raise InputError(f"a frame's time must be a number of seconds, got {time!r:.80}.")
         if self._start is None:
             self._start = float(time)
-        even = np.pad(image, ((0, self._height % 2), (0, self._width % 2), (0, 0)), "edge")
-        frame = import_av().VideoFrame.from_ndarray(np.ascontiguousarray(even), "bgr24")
+        odd = self._height % 2, self._width % 2
+        even = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), "edge") if any(odd) else np.ascontiguousarray(image)
+        frame = import_av().VideoFrame.from_ndarray(even, "bgr24")
         frame = self._to_yuv.reformat(frame, format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         frame.pts, frame.time_base = round((time - self._start) * TICKS), Fraction(1, TICKS)
         return frame
