@@ -1,8 +1,8 @@
 """Containers of video -> decoded frames, by PyAV. Nothing that a container names is opened."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from .pixels import MAX_PIXELS, check_size
 FORMATS = (  # libav's demuxers, without those that open what a file names: hls, dash, concat, sdp, image2
     *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg"),
 )
-MAX_RATE = 1000.0  # frames a second; a container that does not know its rate may state its unit of time
+MAX_RATE = 1000  # frames a second; a container that does not know its rate may state its unit of time
 MICROSECONDS = 1e6
 MAX_THREADS = 4  # each holds a frame
 UNIT = 1 << 16  # of a display matrix
@@ -89,7 +89,7 @@ def facts_of(
         size: (width, height) of the first frame.
         byte_count: of the file; None: unknown.
     """
-    rate = average_rate(stream)
+    rate = float(average_rate(stream) or 0) or None
     duration = None
     if stream.duration and stream.time_base:
         duration = float(stream.duration * stream.time_base)
@@ -101,10 +101,10 @@ def facts_of(
     return VideoFacts(size, rate, count if is_possible and not is_live else None, duration, is_live)
 
 
-def average_rate(stream: Any) -> float | None:
+def average_rate(stream: Any) -> Fraction | None:
     """Frames a second; None where the container states none, or more than `MAX_RATE`."""
     rate = stream.average_rate or stream.guessed_rate
-    return float(rate) if rate and 0 < rate <= MAX_RATE else None
+    return rate if rate and 0 < rate <= MAX_RATE else None
 
 
 @dataclass(frozen=True)
@@ -196,20 +196,20 @@ class Clock:
     def __init__(self, stream: Any, origin: int | None = None) -> None:
         rate = average_rate(stream)
         self.origin = origin
-        self._unit = float(stream.time_base)
+        self._unit: Fraction = stream.time_base
         self._step = 1 / rate if rate else self._unit
-        self._last = -self._step if origin is None else -math.inf
+        self._last: Fraction | None = None
 
     def seconds(self, timestamp: int | None) -> float:
         """The time of the next frame, from its timestamp."""
-        next_time = self._last + self._step
+        next_time = Fraction(0) if self._last is None else self._last + self._step
         if timestamp is not None:
             if self.origin is None:
                 self.origin = timestamp - round(next_time / self._unit)
-            seconds = (timestamp - self.origin) * self._unit
-            next_time = seconds if seconds > self._last else next_time
+            time = (timestamp - self.origin) * self._unit
+            next_time = time if self._last is None or time > self._last else next_time
         self._last = next_time
-        return next_time
+        return float(next_time)
 
 
 class Converter:

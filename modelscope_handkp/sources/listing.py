@@ -17,6 +17,10 @@ IMAGE_SUFFIXES = (
     *(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
     *(".avif", ".avifs", ".heic", ".heif", ".heics", ".heifs", ".hif"),
 )
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".avi", ".mkv", ".webm", ".ogv", ".wmv", ".asf", ".flv"),
+    *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+)
 OF_THE_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"}  # which programs leave in folders
 SHOWN_NAMES = 10
 MAX_WALKED = 100  # folders that are looked into for an image
@@ -24,10 +28,10 @@ MAX_WALKED = 100  # folders that are looked into for an image
 logger = logging.getLogger(__name__)
 
 
-def list_sources(sources: Iterable[str]) -> Iterator[str]:
+def list_sources(sources: Iterable[str], with_videos: bool = False) -> Iterator[str]:
     """Files, folders (their images, sorted, not deeper), glob patterns and URLs -> files and URLs.
 
-    A warning names the files of a folder that are left out, and its folders that hold images and are not among
+    With ``with_videos`` the videos of folders follow their images. A warning names the files of a folder that are left out, and its folders that hold images and are not among
     ``sources``. Something that matches nothing is passed on as it is, so that reading it names it.
     """
     sources = list(sources)
@@ -35,10 +39,12 @@ def list_sources(sources: Iterable[str]) -> Iterator[str]:
         if is_remote(source):
             yield source
         elif os.path.isdir(source):  # noqa: PTH112  Path.is_dir raises on a name that is too long
-            images = images_in(source)
-            if images:
-                _warn_of_left_out(source, {os.path.realpath(other) for other in sources if not is_remote(other)})
-            yield from images or [source]
+            videos = _of_kind(source, VIDEO_SUFFIXES) if with_videos else []
+            found = images_in(source) + videos
+            if found:
+                given = {os.path.realpath(other) for other in sources if not is_remote(other)}
+                _warn_of_left_out(source, given, {Path(video).name for video in videos})
+            yield from found or [source]
         else:
             yield from [source] if os.path.exists(source) else sorted(glob.glob(source)) or [source]  # noqa: PTH110
 
@@ -50,7 +56,7 @@ def is_remote(source: str) -> bool:
 
 def images_in(folder: str | Path) -> list[str]:
     """The image files of a folder by their endings, sorted, not deeper; without hidden files, as a pattern has it."""
-    return sorted(str(file) for file in _entries(folder) if _is_image(file))
+    return _of_kind(folder, IMAGE_SUFFIXES)
 
 
 def left_out(folder: str | Path) -> list[str]:
@@ -77,9 +83,14 @@ def name_some(names: Sequence[str], what: str) -> str:
     return f"{len(names)} {kind} ({shown})"
 
 
-def _warn_of_left_out(folder: str, given: set[str]) -> None:
-    """Name the files of a folder that are no images, and its folders of images that are not ``given`` (real paths)."""
-    if others := left_out(folder):
+def _of_kind(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
+    return sorted(str(file) for file in _entries(folder) if file.suffix.lower() in suffixes)
+
+
+def _warn_of_left_out(folder: str, given: set[str], taken: set[str]) -> None:
+    """Name the files of a folder that are no images and not ``taken`` (names), and its folders of images that are not
+    ``given`` (real paths)."""
+    if others := [name for name in left_out(folder) if name not in taken]:
         logger.warning("%s: left out, since no image has such a name: %s.", folder, name_some(others, "file"))
     inner = [name for name in folders_left_out(folder) if os.path.realpath(Path(folder, name)) not in given]
     if inner:

@@ -5,6 +5,7 @@ import re
 from ..errors import InputError
 from .container import FORMATS, Clock, facts_of, open_video_stream, read_frames
 from .frames import UnreadFrames
+from .listing import VIDEO_SUFFIXES
 
 PROTOCOLS = {  # what a URL of a scheme may open beneath it; libav opens no file then
     "http": "http,tcp",
@@ -17,10 +18,6 @@ PROTOCOLS = {  # what a URL of a scheme may open beneath it; libav opens no file
 }
 WEB = ("http", "https")
 STREAM_FORMATS = (*FORMATS, "rtsp", "mpjpeg", "live_flv")
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".avi", ".mkv", ".webm", ".ogv", ".wmv", ".asf", ".flv"),
-    *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".m3u8", ".mpd"),
-)
 PLAYLISTS = (".m3u8", ".m3u", ".mpd")
 _PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
 OPEN_SECONDS, READ_SECONDS = 15.0, 10.0
@@ -72,7 +69,7 @@ def has_scheme(source: str) -> bool:
 def is_video_url(url: str) -> bool:
     """Whether it is of a scheme that only streams have, or ends as video files do."""
     scheme, path = _parts(url)
-    return scheme not in WEB or path.endswith(VIDEO_SUFFIXES)
+    return scheme not in WEB or path.endswith((*VIDEO_SUFFIXES, *PLAYLISTS))
 
 
 def _parts(url: str) -> tuple[str, str]:
