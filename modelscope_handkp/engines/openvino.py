@@ -1,5 +1,6 @@
 """OpenVINO on the CPU."""
 
+import functools
 import io
 import math
 import threading
@@ -32,12 +33,12 @@ class OpenVINOEngine:
     """
 
     def __init__(self, model: OnnxModel | OpenVINOModel, device: torch.device, precision: str = FLOAT32) -> None:
-        openvino = _openvino()
+        openvino = import_openvino()
         if precision not in HINTS:
             raise InputError(NEEDS_CALIBRATION)
         if device.type != "cpu":
             raise InputError(f"the engine openvino runs on the CPU, not on {device}: choose eager, compile or auto.")
-        core = openvino.Core()
+        core = shared_core()
         if CAPABILITIES[precision] not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise InputError(f"this processor does not compute in {precision}, which would be slower: use float32.")
         options = {
@@ -93,7 +94,23 @@ def _check_sizes(graph: Any, name: str) -> None:
                 raise CheckpointError(f"{name} makes a tensor of shape {sides}; at most {MAX_VALUES} are computed.")
 
 
-def _openvino() -> Any:
+@functools.cache
+def shared_core() -> Any:
+    """The one ``openvino.Core`` of this process, which stays until it ends.
+
+    Each core's plugin for the CPU gives its thread a stack for signals, which it frees with itself (seen in OpenVINO
+    2026.4). When two cores end in the order of their making, or one in another thread, the stack that is freed is the
+    one in use, and the next signal ends the process.
+    """
+    return import_openvino().Core()
+
+
+def import_openvino() -> Any:
+    """The package.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
     try:
         import openvino
     except ImportError:

@@ -19,8 +19,9 @@ from ..engines import open_graph
 from ..engines.base import Engine
 from ..engines.eager import EagerEngine, fold_batch_norms
 from ..engines.onnx_export import TOLERANCE, export_onnx, largest_difference
+from ..engines.openvino import import_openvino, shared_core
 from ..engines.precision import FLOAT16, FLOAT32, INT8
-from ..errors import CheckpointError, InputError, MissingPackageError
+from ..errors import CheckpointError, InputError
 from ..files import TEMPORARY
 from ..geometry.boxes import BOX_PADDING
 from ..model_dir.checkpoint import load_weights
@@ -196,13 +197,8 @@ def _onnx_of(part: Part, precision: str, inputs: Sequence[torch.Tensor]) -> byte
 
 
 def _write_openvino(content: bytes, path: Path, precision: str) -> None:
-    try:
-        import openvino
-    except ImportError:
-        raise MissingPackageError(
-            "the format openvino needs its package: pip install 'modelscope-handkp[openvino]'"
-        ) from None
-    model = openvino.Core().read_model(io.BytesIO(content))
+    openvino = import_openvino()
+    model = shared_core().read_model(io.BytesIO(content))
     openvino.save_model(model, str(path), compress_to_fp16=precision == FLOAT16)
 
 

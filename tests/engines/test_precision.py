@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from modelscope_handkp.engines import build_engine, precision
+from modelscope_handkp.engines.openvino import shared_core
 from modelscope_handkp.errors import InputError
 
 CPU = torch.device("cpu")
@@ -89,10 +90,10 @@ def test_a_gpu_without_bfloat16_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_openvino_computes_in_what_the_processor_has() -> None:
-    openvino = pytest.importorskip("openvino", reason="the engine openvino needs the extra openvino")
+    pytest.importorskip("openvino", reason="the engine openvino needs the extra openvino")
     images = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     expected = build_engine("eager", network(), CPU)(images)[0].numpy()
-    has = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has = shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for name, capability in (("bfloat16", "BF16"), ("float16", "FP16")):
         if capability in has:
             (output,) = build_engine("openvino", network(), CPU, precision=name, size=(16, 16))(images)
