@@ -48,7 +48,7 @@ def iterate_arrays(
     if kind and not kind.startswith(JSON):
         raise DatasetError(f"{path} is not a COCO annotation file: it is {kind}.")
     with path.open(encoding="utf-8-sig") as file:  # Windows writes a byte-order mark
-        reader = _Reader(file, chunk)
+        reader = JsonReader(file, chunk)
         try:
             yield from _members(reader, keys, required, whole)
         except UnicodeDecodeError:
@@ -59,7 +59,7 @@ def iterate_arrays(
 
 
 def _members(
-    reader: "_Reader", keys: Collection[str], required: Collection[str], whole: Collection[str]
+    reader: "JsonReader", keys: Collection[str], required: Collection[str], whole: Collection[str]
 ) -> Iterator[tuple[str, Any]]:
     reader.expect("{", "an object with 'images' and 'annotations'")
     seen: list[str] = []
@@ -86,11 +86,18 @@ def _members(
         raise ValueError(f"it has no {missing[0]!r} but {', '.join(map(repr, seen[:MAX_LISTED])) or 'nothing'}")
 
 
-class _Reader:
-    """A window of text on a file: the JSON value under the cursor, more text when the window ends inside it."""
+class JsonReader:
+    """A window of text on a file: the JSON value under the cursor, more text when the window ends inside it.
 
-    def __init__(self, file: IO[str], chunk: int) -> None:
-        self._file, self._chunk = file, chunk
+    Args:
+        chunk: characters read at once.
+        largest: characters of a value, about; None: a value may be as large as the file.
+    Raises:
+        ValueError: what is read is not JSON, or a value is larger; of every method.
+    """
+
+    def __init__(self, file: IO[str], chunk: int = CHUNK, largest: int | None = None) -> None:
+        self._file, self._chunk, self._largest = file, chunk, largest
         self._text, self._cursor, self._before = "", 0, 0
         self._decoder = json.JSONDecoder()
 
@@ -110,6 +117,7 @@ class _Reader:
                 return ""
 
     def expect(self, character: str, what: str) -> None:
+        """Step over ``character``; ``what`` it is, for the error."""
         found = self.peek()
         if found != character:
             raise ValueError(f"expected {what}, found {found!r}" if found else f"expected {what}, the file ends")
@@ -139,6 +147,8 @@ class _Reader:
                     raise  # more text would not mend it
                 if not self._more(size):
                     raise ValueError("the file ends in the middle, as after a download that broke off") from None
+                if self._largest is not None and len(self._text) > self._largest + self._chunk:
+                    raise ValueError(f"a value of more than {self._largest} characters") from None
             size *= 2  # the cost of a value larger than a chunk stays linear
 
     def _more(self, size: int) -> bool:

@@ -83,7 +83,7 @@ def parquet_report(path: str | Path) -> Iterator[Add]:
         MissingPackageError: pyarrow is not installed. InputError, OSError: as `growing_file.open_growing`; what a full
             disk has no room for are the last rows, at most 2048.
     """
-    pyarrow = _import_pyarrow()
+    pyarrow = import_pyarrow()
     stopped: BaseException | None = None
     with (
         open_atomically(path) as file,
@@ -149,9 +149,15 @@ def _type(pyarrow: Any, column: str) -> Any:
     return known.get(column, pyarrow.float32())
 
 
-def _import_pyarrow() -> Any:
+def import_pyarrow() -> Any:
+    """pyarrow, with what reads and writes Parquet.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ImportError:
         raise MissingPackageError("Parquet files need pyarrow: pip install 'modelscope-handkp[tables]'.") from None
@@ -178,7 +184,7 @@ def _columns(hands: Hands) -> dict[str, Any]:
         hands.scores,
         hands.confidence,
         *hands.boxes.T,
-        *keypoints.reshape(len(hands), -1).T,
+        *keypoints.reshape(len(hands), len(KEYPOINT_COLUMNS)).T,
     ]
     return dict(zip(HAND_COLUMNS, values))
 
