@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from .paint import skin_tones
 from .rng import Rng
 from .scene import (
     Cameras,
+    Layer,
     annotate,
     cast_on_wall,
     draw_hands,
@@ -42,7 +44,7 @@ _NEAREST_MM = 280.0  # hands come no closer to the camera
 _SHAKE = 0.012  # standard deviation of a bad camera's shake, as a share of the image's longer side
 _HAND_HELD = 0.7  # share of the clips whose camera shakes
 _EXPOSURE, _LONGEST_EXPOSURE = (0.2, 1.0), 1 / 30  # shares of a frame's time for a bad camera; seconds
-_SUB_FRAME_PX, _MOST_SUB_FRAMES = 2.0, 11  # how far hands move between two sub-frames; how many there are at most
+_SUB_FRAME_PX, _MOST_SUB_FRAMES = 3.0, 12  # how far hands move between two sub-frames; how many there are at most
 
 
 class ClipFrame(NamedTuple):
@@ -85,10 +87,18 @@ def render_clip(
     check_range("frames", frames, 1, MOST)
     check_range("hands", hands, 0, MOST_HANDS)
     check_size(size)
-    if not (math.isfinite(rate) and rate > 0):
+    if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
         raise InputError(f"rate must be a number of frames a second above 0, got {rate!r:.80}.")
     stage = _Stage(seed, size, hands, level, rate)
     return (stage.frame(index) for index in range(frames))
+
+
+class _Seen(NamedTuple):
+    """Hands at one moment, their spheres, and the cameras that see them."""
+
+    hands: Hands3D
+    spheres: Spheres
+    cameras: Cameras
 
 
 class _Stage:
@@ -127,20 +137,20 @@ class _Stage:
     def frame(self, index: int) -> ClipFrame:
         """The frame of that index; they are taken in order."""
         time = index / self._rate
-        moments = self._moments(time)
-        scenery = sum((self._background(moment) for moment in moments), torch.zeros(())) / len(moments)
         if not len(self._image_index):
-            nobody = torch.zeros(0)
-            return self._taken(index, scenery, nobody.reshape(0, 21, 3), nobody.reshape(0, 4), nobody.long())
-        flesh, cover = torch.zeros(()), torch.zeros(())
+            none = torch.zeros(0)
+            return self._taken(index, self._background(time), none.reshape(0, 21, 3), none.reshape(0, 4), none.long())
+        now = self._seen(time)
+        moments = self._moments(time, now)
+        scenery, flesh, cover = (torch.zeros(()) for _ in range(3))
         for moment in moments:
-            hands, spheres, cameras = self._poses(moment)
-            cloud = gather(Rng(self._things), self._level, hands, spheres, self._looks)
-            shape = (1, self._size[1], self._size[0])
-            layer = draw_hands(cloud, hands, self._looks, cameras, self._light, self._image_index, shape)
-            flesh, cover = flesh + layer.flesh * layer.cover / len(moments), cover + layer.cover / len(moments)
-            if moment == time:
-                labels = annotate(scenery, layer, hands, cameras, self._image_index)
+            layer = self._drawn(now if moment == time else self._seen(moment))
+            flesh, cover = flesh + layer.flesh * layer.cover, cover + layer.cover
+            scenery = scenery + self._background(moment)
+            if moment <= time:
+                nearest = layer
+        scenery, flesh, cover = scenery / len(moments), flesh / len(moments), cover / len(moments)
+        labels = annotate(scenery, nearest, now.hands, now.cameras, self._image_index)
         scenery = cast_on_wall(Rng(self._wall), scenery, cover, self._light)
         kept = labels.shown >= LEAST_SHOWN
         ids = torch.nonzero(kept)[:, 0]
@@ -148,32 +158,33 @@ class _Stage:
 
     def _taken(self, index: int, light: Tensor, keypoints: Tensor, boxes: Tensor, ids: Tensor) -> ClipFrame:
         """The frame that the camera makes of `light` (1, 3, H, W)."""
-        image = capture(Rng(self._camera), light, self._level.camera, grain=self._grain)
-        return ClipFrame(index, index / self._rate, to_bgr(image)[0], keypoints.numpy(), boxes.numpy(), ids.numpy())
+        image = to_bgr(capture(Rng(self._camera), light, self._level.camera, grain=self._grain))[0]
+        return ClipFrame(index, index / self._rate, image, keypoints.numpy(), boxes.numpy(), ids.numpy())
 
-    def _poses(self, time: float) -> tuple[Hands3D, Spheres, Cameras]:
-        """The hands at `time` seconds, and how the camera sees them."""
-        figures, place, nearer = self._hands.at(time)
+    def _seen(self, time: float) -> _Seen:
+        """The hands at `time` seconds, as the camera sees them."""
+        figures, place, farther = self._hands.at(time)
         hands = stand(figures)
         spheres = hand_spheres(hands, sample_shoulders(Rng(self._arms), hands.elbow))
         offset = -hands.joints[:, _PALM].mean(1)
-        offset[:, 2] += (self._distance * nearer).clamp(min=_NEAREST_MM)
-        return hands, spheres, look(spheres, offset, self._scale, place + self._shake.at(time))
+        offset[:, 2] += (self._distance * farther).clamp(min=_NEAREST_MM)
+        return _Seen(hands, spheres, look(spheres, offset, self._scale, place + self._shake.at(time)))
 
-    def _moments(self, time: float) -> list[float]:
-        """Times of the sub-frames of a frame: an odd number, the more the faster hands or camera move; `time` is in
-        their middle."""
-        ends = []
-        for moment in (time - self._exposure / 2, time + self._exposure / 2):
-            points = self._shake.at(moment)[None]
-            if len(self._image_index):
-                hands, _, cameras = self._poses(moment)
-                points = torch.cat([points, project(hands, cameras)[..., :2].flatten(0, 1)])
-            ends.append(points)
-        moved = float((ends[1] - ends[0]).norm(dim=1).max())
-        half = min(math.ceil((moved / _SUB_FRAME_PX - 1) / 2), _MOST_SUB_FRAMES // 2)
-        count = 2 * max(half, 0) + 1
+    def _moments(self, time: float, now: _Seen) -> list[float]:
+        """Times of the sub-frames around `time`: the more the farther joints move while the shutter is open."""
+        if not self._exposure:
+            return [time]
+        before = self._seen(time - self._exposure / 2)
+        path = project(now.hands, now.cameras) - project(before.hands, before.cameras)
+        moved = 2 * float(path[..., :2].norm(dim=-1).max())
+        count = min(max(round(moved / _SUB_FRAME_PX), 1), _MOST_SUB_FRAMES)
         return [time + self._exposure * (2 * i + 1 - count) / (2 * count) for i in range(count)]
+
+    def _drawn(self, seen: _Seen) -> Layer:
+        """The hands and what they hold, without the scenery."""
+        cloud = gather(Rng(self._things), self._level, seen.hands, seen.spheres, self._looks)
+        shape = (1, self._size[1], self._size[0])
+        return draw_hands(cloud, seen.hands, self._looks, seen.cameras, self._light, self._image_index, shape)
 
     def _background(self, time: float) -> Tensor:
         """The part of the scenery (1, 3, H, W) that the shaking camera sees."""

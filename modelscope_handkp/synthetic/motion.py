@@ -6,6 +6,7 @@ are drawn for it, so what holds for the knots, such as the limits of joints, hol
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -114,10 +115,15 @@ def _mirrored(is_left: Tensor) -> Tensor:
 
 
 def _rotations(vector: Tensor) -> Tensor:
-    """Rotations (N, 3, 3) about `vector` (N, 3) by its length, radians."""
+    """Rotations (N, 3, 3) about `vector` (N, 3) by its length, radians, by Rodrigues' formula."""
+    angle = vector.norm(dim=1)[:, None, None]
     x, y, z = vector.unbind(1)
     zero = torch.zeros_like(x)
-    turned: Tensor = torch.linalg.matrix_exp(torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3))
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(-1, 3, 3)
+    half = torch.sinc(angle / (2 * math.pi))
+    turned: Tensor = (
+        torch.eye(3, device=vector.device) + torch.sinc(angle / math.pi) * cross + half**2 / 2 * cross @ cross
+    )
     return turned
 
 
@@ -145,7 +151,6 @@ def _knots(rng: Rng, figures: Figures, stay: Stay, variety: float) -> Iterator[T
         other = rng.normal(1.0, count, 3).clamp(-_MOST_TURN, _MOST_TURN) * torch.tensor(_TURN, device=rng.device)
         turn = torch.where(rng.chance(_NEW_TURN, count, 1), other, turn)
         angles = _next_angles(rng, figures, angles, variety)
-
         arrived = (goal - place).norm(dim=1, keepdim=True) < _ARRIVED * length
         goal = torch.where(arrived, _goals(rng, stay, place), goal)
         gap = goal - place
@@ -157,14 +162,18 @@ def _knots(rng: Rng, figures: Figures, stay: Stay, variety: float) -> Iterator[T
 
 def _next_angles(rng: Rng, figures: Figures, angles: Tensor, variety: float) -> Tensor:
     """`angles` (N, 20), some of them changed to new poses that can be reached without fingers running into others."""
-    new = _packed(sample_poses(rng, figures.bones, figures.width, variety)[0])
-    free = torch.zeros(len(angles), device=rng.device)
+    rows = torch.nonzero(rng.chance(_NEW_POSE, len(angles)))[:, 0]
+    bones, width, old = figures.bones[rows], figures.width[rows], angles[rows]
+    new = _packed(sample_poses(rng, bones, width, variety)[0])
+    no_touch = torch.zeros(len(rows), device=rng.device)
 
     def cost(row: Tensor) -> Tensor:
-        return collision(pose_hand(_unpacked(row), figures.bones, figures.width)[0], free)
+        return collision(pose_hand(_unpacked(row), bones, width)[0], no_touch)
 
-    reached = cost((angles + new) / 2) < torch.maximum(cost(angles), cost(new)) + _COLLIDES_MM2
-    return torch.where((rng.chance(_NEW_POSE, len(angles)) & reached)[:, None], new, angles)
+    reached = cost((old + new) / 2) < torch.maximum(cost(old), cost(new)) + _COLLIDES_MM2
+    changed = angles.clone()
+    changed[rows] = torch.where(reached[:, None], new, old)
+    return changed
 
 
 def _goals(rng: Rng, stay: Stay, place: Tensor) -> Tensor:

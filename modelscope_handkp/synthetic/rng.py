@@ -38,4 +38,6 @@ class Rng:
 
     def choice(self, weights: Tensor, count: int) -> Tensor:
         """int64 (count,), indices drawn with probabilities in proportion to `weights`."""
+        if not count:  # which torch refuses
+            return torch.zeros(0, dtype=torch.int64, device=self.device)
         return torch.multinomial(weights.to(self.device), count, replacement=True, generator=self.generator)
