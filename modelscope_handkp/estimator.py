@@ -1,7 +1,7 @@
 """`HandEstimator`: images -> `Hands`. The whole line: detect -> crop -> engine -> decode -> refine."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -9,10 +9,10 @@ from typing import Any, overload
 import numpy as np
 import torch
 
-from .arrays import Array
+from .arrays import Array, Image
 from .checks import check_count, check_threshold
 from .detection import build_detector, exported_detector
-from .detection.base import as_detector, best, detect_all
+from .detection.base import Detection, as_detector, best, detect_all
 from .engines import AUTO, EAGER, build_engine, open_graph
 from .engines.base import Engine
 from .engines.device import pick_device
@@ -180,6 +180,19 @@ class HandEstimator:
         groups = read_groups(sources, boxes, size)
         return (self._result(image) for group in groups for image in self._locate(group))
 
+    def detect(self, images: Sequence[Image]) -> list[Detection]:
+        """Where hands may be in images (H, W, 3) uint8 BGR, without a look at keypoints.
+
+        Returns:
+            of each: boxes (N, 4) xyxy in image pixels and scores (N,), the best ``max_candidates`` of the detector's;
+            without a detector, the whole image with a score of 1.
+        Raises:
+            InputError: what the detector returns is no detection.
+        """
+        if self.detector is None:
+            return [(np.array([[0, 0, *image.shape[1::-1]]], np.float32), np.ones(1, np.float32)) for image in images]
+        return [best(detection, self.max_candidates) for detection in detect_all(self.detector, images)]
+
     def _locate(self, group: list[QueuedImage | Result]) -> list[QueuedImage | Result]:
         """Detect, crop, run the network and decode, until each hand of the group has its keypoints.
 
@@ -198,15 +211,13 @@ class HandEstimator:
         return group
 
     def _detect(self, images: list[QueuedImage]) -> None:
-        """Give each image its boxes: as given, as detected, or the whole image."""
-        searched = [image for image in images if image.given is None and self.detector is not None]
-        if self.detector is not None:
-            for image, detection in zip(searched, detect_all(self.detector, [image.image for image in searched])):
-                image.put_boxes(*best(detection, self.max_candidates))
+        """Give each image its boxes: as given, or as detected."""
+        searched = [image for image in images if image.given is None]
+        for image, detection in zip(searched, self.detect([image.image for image in searched])):
+            image.put_boxes(*detection)
         for image in images:
-            if image not in searched:
-                boxes = np.array([[0, 0, *image.size]]) if image.given is None else image.given
-                image.put_boxes(boxes, np.ones(len(boxes), np.float32))
+            if image.given is not None:
+                image.put_boxes(image.given, np.ones(len(image.given), np.float32))
 
     def _confirm(self, images: list[QueuedImage]) -> None:
         """Leave the boxes in which one view sees a hand, moved to it where they were poorly localised."""

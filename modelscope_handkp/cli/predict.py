@@ -1,36 +1,38 @@
-"""``modelscope-handkp predict SOURCE...``: find the hands in images, draw them, write one JSON."""
+"""``modelscope-handkp predict SOURCE...``: find the hands in images and videos, draw them, write what was found."""
 
 import argparse
 import os
-import sys
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from ..detection import OnnxDetector
 from ..engines import AUTO, ENGINES
 from ..engines.precision import FLOAT32, PRECISIONS
-from ..errors import HandkpError, InputError
+from ..errors import InputError
 from ..estimator import MAX_CANDIDATES, HandEstimator
-from ..hands import Result
 from ..model_dir.settings import TTA_LEVELS
-from ..results.json_report import Entry, entry_of, json_report
-from ..sources.encoded import is_data_url
-from ..sources.listing import is_remote, list_sources
+from ..results.formats import FORMATS
+from ..sources.listing import VIDEO_SUFFIXES, is_remote, list_sources
+from ..sources.video import is_video
 from .exit_codes import OK, SOME_FAILED
+from .out_names import OutNames
+from .predict_images import predict_images
+from .predict_video import VideoOptions, check_display, predict_videos
 
 DEFAULT_OUT = Path("hands")
-JSON_NAME = "hands.json"
+IMAGES_STEM = "hands"  # of the file of all images
+IMAGE_FORMAT, VIDEO_FORMAT = "json", "jsonl"
+ENDINGS = {**{format: format for format in FORMATS}, "coco": "json"}
 BATCH_SIZE = 8  # images wait for their batch, so this also bounds memory
 
 
 def add_command(commands: Any) -> None:
     """Add ``predict`` to argparse's subparsers."""
-    parser = commands.add_parser("predict", help="find the hands in images, draw them, write one JSON")
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="a file, folder, glob pattern or URL")
+    parser = commands.add_parser("predict", help="find the hands in images and videos, draw them, write what was found")
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="an image or video: a file, folder, glob pattern or URL"
+    )
+    parser.add_argument("--camera", type=int, metavar="N", help="the number of a camera, from 0; Ctrl-C ends it")
     parser.add_argument("--model", help="a model directory or hub id (default: the embedded model)")
     parser.add_argument(
         "--detector",
@@ -42,8 +44,18 @@ def add_command(commands: Any) -> None:
         metavar="NAME",
         help="name or index of its class that is the hand (default: the one named hand, or the only one)",
     )
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of the drawn images (%(default)s)")
-    parser.add_argument("--json", type=Path, help=f"file of all results (default: OUT/{JSON_NAME})")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder of what is drawn (%(default)s)")
+    parser.add_argument("--json", type=Path, help=f"file of the images' results (default: OUT/{IMAGES_STEM}.json)")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help=f"of the results: OUT/{IMAGES_STEM} for all images, a file beside each video "
+        f"({IMAGE_FORMAT} for images, {VIDEO_FORMAT} for videos)",
+    )
+    parser.add_argument("--start", type=float, metavar="SECONDS", help="where to begin in videos")
+    parser.add_argument("--end", type=float, metavar="SECONDS", help="where to end in videos")
+    parser.add_argument("--every", type=int, metavar="N", help="take each N-th frame of videos (1)")
+    parser.add_argument("--show", action="store_true", help="show videos in a window, too")
     parser.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: a GPU where there is one)")
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="crops at once (%(default)s)")
     parser.add_argument(
@@ -92,26 +104,51 @@ def _predict(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         tta=arguments.tta,
     )
-    sources = list(list_sources(arguments.sources))
-    json_path = arguments.json or arguments.out / JSON_NAME
-    taken = {os.path.realpath(source) for source in sources if not is_remote(source)}
-    if os.path.realpath(json_path) in taken:
-        raise InputError(f"--json {json_path} is one of the images.")
-    drawings = drawing_names(sources, arguments.out, {*taken, os.path.realpath(json_path)})
-    for folder in (arguments.out, json_path.parent):
+    images, videos = _images_and_videos(arguments)
+    format = arguments.format or IMAGE_FORMAT
+    listed = arguments.json or arguments.out / f"{IMAGES_STEM}.{ENDINGS[format]}"
+    sources = [source for source in [*images, *videos] if isinstance(source, str) and not is_remote(source)]
+    if os.path.realpath(listed) in map(os.path.realpath, sources):
+        raise InputError(f"--json {listed} is one of the images.")
+    for folder in (arguments.out, listed.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    found, failed = 0, 0
-    results = tqdm(estimator.stream(sources), total=len(sources), unit="image", disable=len(sources) < 2)
-    with json_report(json_path) as add:
-        for result, drawing in zip(results, drawings):
-            entry = _entry(result, drawing)
-            add(entry)
-            found += len(entry.get("hands", ()))
-            if "error" in entry:
-                failed += 1
-                tqdm.write(f"failed: {entry['error']}", file=sys.stderr)
-    print(f"{found} hands in {len(sources) - failed} images: drawn in {arguments.out}, listed in {json_path}")
+    names, failed = OutNames(arguments.out, [*sources, listed]), 0
+    if images:
+        drawings = [path for image in images for path in names.of(image, "jpg")]
+        failed += predict_images(estimator, images, drawings, listed, format)
+    if videos:
+        format = arguments.format or VIDEO_FORMAT
+        options = VideoOptions(arguments.start, arguments.end, arguments.every, format, arguments.show)
+        files = [names.of(_stem(video), "mp4", ENDINGS[format]) for video in videos]
+        failed += predict_videos(estimator, videos, files, options)
     return SOME_FAILED if failed else OK
+
+
+def _images_and_videos(arguments: argparse.Namespace) -> tuple[list[str], list[str | int]]:
+    """The images, and the videos and cameras.
+
+    Raises:
+        InputError: neither, or an argument that no source is for.
+    """
+    if not arguments.sources and arguments.camera is None:
+        raise InputError("name images or videos (files, folders, patterns, URLs), or a camera with --camera N.")
+    images: list[str] = []
+    videos: list[str | int] = []
+    for source in list_sources(arguments.sources, with_videos=True):
+        (videos if source.lower().endswith(VIDEO_SUFFIXES) or is_video(source) else images).append(source)
+    if arguments.camera is not None:
+        videos.append(arguments.camera)
+    given = {"--start": arguments.start, "--end": arguments.end, "--every": arguments.every, "--show": arguments.show}
+    useless = [name for name, value in given.items() if value not in (None, False)]
+    if useless and not videos:
+        raise InputError(f"{', '.join(useless)}: for videos and cameras, of which none is given.")
+    if arguments.show:
+        check_display()
+    return images, videos
+
+
+def _stem(video: str | int) -> str:
+    return f"camera{video}" if isinstance(video, int) else video
 
 
 def _detector(arguments: argparse.Namespace) -> OnnxDetector | None:
@@ -122,31 +159,3 @@ def _detector(arguments: argparse.Namespace) -> OnnxDetector | None:
         return None
     chosen = {"hand_class": arguments.detector_class, "device": arguments.device}
     return OnnxDetector.from_file(arguments.detector, arguments.score_threshold, **chosen)
-
-
-def _entry(result: Result, drawing: Path) -> Entry:
-    """The entry of a result, whose drawing is written."""
-    entry = entry_of(result)
-    if result.hands is None or result.image is None:
-        return entry
-    try:
-        result.hands.save(drawing, result.image)
-        return {**entry, "drawn": str(drawing)}
-    except (HandkpError, OSError) as error:
-        return {**entry, "error": str(error)}
-
-
-def drawing_names(sources: Sequence[str], out: Path, taken: set[str]) -> list[Path]:
-    """A file in ``out`` of its own for the drawing of every source, none of those ``taken`` (real paths)."""
-    taken, names, numbers = set(taken), [], Counter[str]()
-    for source in sources:
-        stem = "" if is_data_url(source) else Path(source.split("?")[0]).stem
-        stem = stem or "image"
-        while True:
-            numbers[stem] += 1
-            path = out / (f"{stem}-{numbers[stem]}.jpg" if numbers[stem] > 1 else f"{stem}.jpg")
-            if os.path.realpath(path) not in taken:
-                break
-        taken.add(os.path.realpath(path))
-        names.append(path)
-    return names

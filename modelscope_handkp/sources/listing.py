@@ -31,8 +31,9 @@ logger = logging.getLogger(__name__)
 def list_sources(sources: Iterable[str], with_videos: bool = False) -> Iterator[str]:
     """Files, folders (their images, sorted, not deeper), glob patterns and URLs -> files and URLs.
 
-    With ``with_videos`` the videos of folders follow their images. A warning names the files of a folder that are left out, and its folders that hold images and are not among
-    ``sources``. Something that matches nothing is passed on as it is, so that reading it names it.
+    With ``with_videos`` the videos of folders follow their images. A warning names the files of a folder that are left
+    out, and its folders that hold images and are not among ``sources``. Something that matches nothing is passed on as
+    it is, so that reading it names it.
     """
     sources = list(sources)
     for source in sources:

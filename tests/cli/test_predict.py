@@ -17,7 +17,6 @@ from PIL import Image
 
 from modelscope_handkp import cli
 from modelscope_handkp.cli.exit_codes import INTERRUPTED, OK, REFUSED, SOME_FAILED
-from modelscope_handkp.cli.predict import drawing_names
 from modelscope_handkp.errors import HandkpError
 from modelscope_handkp.estimator import HandEstimator
 from modelscope_handkp.hands import Hands
@@ -90,14 +89,14 @@ def test_what_phones_write_is_found_and_what_is_left_out_is_named(
     for name in ("a.avif", "b.jp2", "c.jfif", "e.ppm"):
         image.save(folder / name)
     pillow_heif.from_pillow(image).save(folder / "d.heic")
-    for name in ("f.psd", "g.mp4", ".DS_Store", "Thumbs.db", "._a.avif"):
+    for name in ("f.psd", "g.mp3", ".DS_Store", "Thumbs.db", "._a.avif"):
         (folder / name).touch()
     (folder / "deeper").mkdir()
     image.save(folder / "deeper" / "h.png")
     assert predict(model, folder) == OK
     assert [Path(entry["source"]).name for entry in report()] == ["a.avif", "b.jp2", "c.jfif", "d.heic", "e.ppm"]
     files, folders = (message for message in caplog.messages if "left out" in message)
-    assert "2 files ('f.psd', 'g.mp4')" in files
+    assert "2 files ('f.psd', 'g.mp3')" in files
     assert "1 folder of images ('deeper')" in folders
 
 
@@ -330,10 +329,3 @@ def test_links_that_go_in_circles_fail_alone(folder: Path, model: str) -> None:
     (folder / "b.png").symlink_to("b.png")
     assert predict(model, folder) == SOME_FAILED
     assert ["error" in entry for entry in report()] == [False, True]
-
-
-def test_many_images_of_one_name_are_named_at_once(tmp_path: Path) -> None:
-    """In seconds; as the square of their number it would be minutes."""
-    names = drawing_names([f"{i}/frame.png" for i in range(5_000)], tmp_path, set())
-    assert len(set(names)) == 5_000
-    assert [path.name for path in names[:2]] == ["frame.jpg", "frame-2.jpg"]

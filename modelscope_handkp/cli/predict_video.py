@@ -1,0 +1,105 @@
+"""The videos and cameras of ``predict``: hands are followed, drawn in an mp4 and listed in a file of frames."""
+
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from ..arrays import Image
+from ..errors import HandkpError, InputError
+from ..estimator import HandEstimator
+from ..hands import Result
+from ..results.formats import open_results
+from ..results.json_report import entry_of
+from ..results.video import VideoWriter
+from ..sources.video import open_video
+from ..tracking import HandTracker
+
+WINDOW = "hands (q ends)"
+KEYS_THAT_END = (ord("q"), 27)  # 27: Escape
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """start, end, every: as in `open_video`, or None. format: of the file of frames. show: frames in a window, too."""
+
+    start: float | None
+    end: float | None
+    every: int | None
+    format: str
+    show: bool
+
+
+def predict_videos(
+    estimator: HandEstimator, videos: list[str | int], files: list[list[Path]], options: VideoOptions
+) -> int:
+    """Follow the hands of each video or camera; returns how many failed.
+
+    Args:
+        files: of each video, the mp4 that is drawn and the file that lists its frames. Whatever ends a video, the
+            frames before are kept: the mp4 plays, and the list is whole.
+    """
+    failed = 0
+    for video, (drawn, listed) in zip(videos, files):
+        with tqdm(unit="frame", desc=Path(str(video)).name) as bar:
+            try:
+                _predict(estimator, video, drawn, listed, options, bar)
+            except (HandkpError, OSError) as error:
+                failed += 1
+                tqdm.write(f"failed: {error}", file=sys.stderr)
+            finally:
+                if bar.n:
+                    tqdm.write(f"{bar.n} frames of {video}: drawn in {drawn}, listed in {listed}")
+    return failed
+
+
+def _predict(
+    estimator: HandEstimator, source: str | int, drawn: Path, listed: Path, options: VideoOptions, bar: "tqdm[Any]"
+) -> None:
+    with ExitStack() as opened:
+        video = opened.enter_context(open_video(source, options.start, options.end, options.every or 1))
+        bar.total = video.frame_count
+        rate = None if video.rate is None else video.rate / (options.every or 1)
+        is_file = isinstance(source, str) and os.path.isfile(source)  # noqa: PTH113  Path.is_file raises on long names
+        writer = opened.enter_context(VideoWriter(drawn, video.size, rate, str(source) if is_file else None))
+        add = opened.enter_context(open_results(listed, options.format))
+        if options.show:
+            opened.callback(cv2.destroyAllWindows)
+        for index, time, image, hands in HandTracker(estimator).stream(video):
+            drawing = hands.draw(image)
+            writer.write(_of_size(drawing, video.size), time)
+            add(entry_of(Result(source if is_file else video.name, image, hands), index, time))
+            bar.update()
+            if options.show and _is_ended(drawing):
+                break
+
+
+def check_display() -> None:
+    """Refuse ``--show`` where no window can be opened: Qt would end the process.
+
+    Raises:
+        InputError: there is no display, or OpenCV is a build without windows.
+    """
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError("--show needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set: leave it out.")
+    try:
+        cv2.namedWindow(WINDOW)
+    except cv2.error:
+        raise InputError("--show needs OpenCV with windows, not opencv-python-headless: leave it out.") from None
+
+
+def _is_ended(drawing: Image) -> bool:
+    """Show a frame; returns whether a key ends the video."""
+    cv2.imshow(WINDOW, drawing)
+    return cv2.waitKey(1) & 0xFF in KEYS_THAT_END
+
+
+def _of_size(image: Image, size: tuple[int, int]) -> Image:
+    """An image in the size that the video began with; some streams change theirs."""
+    return image if image.shape[1::-1] == size else np.asarray(cv2.resize(image, size), np.uint8)

@@ -1,0 +1,191 @@
+"""`HandTracker`: the frames of a video -> hands with identities and steady keypoints."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, Image
+from ..checks import check_count
+from ..errors import InputError
+from ..estimator import HandEstimator
+from ..geometry.boxes import iou
+from ..hands import Hands
+from ..pose.refine import CONFIRMED_SHARE, around, confidence, kept_hands
+from ..sources.video import Video, open_video
+from .association import assign
+from .one_euro import OneEuro
+from .track import Observation, Track
+
+DEFAULT_THRESHOLD = 0.3  # of the mean keypoint score, for a model that has no hand_threshold
+SAME_IOU = 0.3  # of a detected box and a followed one, from which on both are of one hand
+DETECT_EVERY = 10
+KEEP_SECONDS = 2.0
+SMOOTHING = OneEuro()
+DOUBT_SHARE = 1.3  # of the threshold, below which a followed hand is doubtful and detection runs
+
+
+class TrackedFrame(NamedTuple):
+    """One frame of a video and its hands.
+
+    index: of the frame in the video, from 0. time: in seconds since its first frame. image: (H, W, 3) uint8 BGR.
+    hands: with ``ids``.
+    """
+
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
+    time: float
+    image: Image
+    hands: Hands
+
+
+class HandTracker:
+    """Follows the hands of one video or camera; a tracker for each, which may share their estimator.
+
+    A hand is looked for where its keypoints were in the frame before; the detector runs every so many frames, and when
+    a hand is lost or doubtful. Each frame has its hands at once: there is no delay but what smoothing adds.
+
+    Args:
+        estimator: finds hands in images. Its first view of a crop is enough between frames: ``tta="none"`` is fast.
+        detect_every: frames from one detection to the next while all hands are well seen.
+        smoothing: of the keypoints; None: as the network sees them.
+        keep_seconds: how long a hand that is not seen keeps its id.
+    Raises:
+        InputError: a number that is out of range.
+    """
+
+    def __init__(
+        self,
+        estimator: HandEstimator,
+        detect_every: int = DETECT_EVERY,
+        smoothing: OneEuro | None = SMOOTHING,
+        keep_seconds: float = KEEP_SECONDS,
+    ) -> None:
+        self.estimator, self.smoothing = estimator, smoothing
+        self.detect_every = check_count("detect_every", detect_every)
+        if not 0 <= keep_seconds < float("inf"):
+            raise InputError(f"keep_seconds must be at least 0, got {keep_seconds!r:.80}.")
+        self.keep_seconds = keep_seconds
+        self.threshold = estimator.hand_threshold or DEFAULT_THRESHOLD
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all hands; ids begin at 1."""
+        self._tracks: list[Track] = []
+        self._next_id, self._since_detection, self._time = 1, 0, -np.inf
+
+    def stream(
+        self, source: Any, start: float | None = None, end: float | None = None, every: int = 1
+    ) -> Iterator[TrackedFrame]:
+        """The frames of a video with their hands, as they come; nothing is held but the newest.
+
+        Args:
+            source, start, end, every: as in `sources.video.open_video`; or a `Video` that is open.
+        Raises:
+            InputError: no video, or one that breaks off, after the frames before. MissingPackageError: PyAV is missing.
+        """
+        if isinstance(source, Video):
+            return self._frames(source)
+        return self._opened(open_video(source, start, end, every))
+
+    def _opened(self, video: Video) -> Iterator[TrackedFrame]:
+        with video:
+            yield from self._frames(video)
+
+    def _frames(self, video: Video) -> Iterator[TrackedFrame]:
+        self.reset()
+        for index, time, image in video:
+            yield TrackedFrame(index, time, image, self.update(image, time))
+
+    def update(self, image: Image, time: float) -> Hands:
+        """The hands of the next frame, best first, with ids.
+
+        Args:
+            image: (H, W, 3) uint8 BGR. time: in seconds, later than of the frame before.
+        Raises:
+            InputError: an image that cannot be used, or a time that is not later.
+        """
+        if not self._time < time < np.inf:
+            raise InputError(f"frames must come in the order of their times: {time!r:.40} after {self._time:.3f} s.")
+        size = image.shape[1], image.shape[0]
+        followed = self._boxes(time, *size)
+        boxes, scores = self._with_detected(image, followed)
+        self._match(self._observe(image, boxes, scores), time)
+        self._time = time
+        return self._hands(size)
+
+    def _boxes(self, time: float, width: int, height: int) -> Array:
+        """(N, 4) xyxy: where the visible hands are expected, those that have an area in the image."""
+        boxes = [track.box(time, width, height) for track in self._tracks if track.visible]
+        solid = [box for box in boxes if box[2] - box[0] >= 1 and box[3] - box[1] >= 1]
+        return np.array(solid, np.float32).reshape(-1, 4)
+
+    def _with_detected(self, image: Image, followed: Array) -> tuple[Array, Array]:
+        """The boxes that are followed, and the detected ones that are of other hands, with scores."""
+        scores = np.ones(len(followed), np.float32)
+        self._since_detection += 1
+        if not self._detection_is_due(len(followed)):
+            return followed, scores
+        self._since_detection = 0
+        ((found, found_scores),) = self.estimator.detect([image])
+        new = (iou(found, followed) < SAME_IOU).all(axis=1) if len(followed) else np.ones(len(found), bool)
+        return np.concatenate([followed, found[new]]), np.concatenate([scores, found_scores[new]])
+
+    def _detection_is_due(self, followed: int) -> bool:
+        sure = DOUBT_SHARE * self.threshold
+        clear = all(track.visible and track.seen.confidence >= sure for track in self._tracks)
+        return not followed or not clear or self._since_detection >= self.detect_every
+
+    def _observe(self, image: Image, boxes: Array, scores: Array) -> list[Observation]:
+        """The hands in these boxes, one for each real hand."""
+        if not len(boxes):
+            return []
+        keypoints = self.estimator(image, boxes).keypoints
+        confidences = confidence(keypoints, scores)
+        kept = kept_hands(keypoints, boxes, confidences, CONFIRMED_SHARE * self.threshold)
+        height, width = image.shape[:2]
+        return [
+            Observation(keypoints[i], box, float(scores[i]), float(confidences[i]), color_at(image, keypoints[i]))
+            for i, box in zip(kept, around(keypoints[kept], width, height))
+            if (box[2:] > box[:2]).all()
+        ]
+
+    def _match(self, observed: list[Observation], time: float) -> None:
+        """Give each observation to its track, or a new one; forget the tracks that were not seen for too long."""
+        pairs = assign(self._tracks, observed, time)
+        tracked, matched = {row for row, _ in pairs}, {column for _, column in pairs}
+        for row, column in pairs:
+            self._tracks[row].follow(observed[column], time)
+        for row, track in enumerate(self._tracks):
+            track.visible = row in tracked
+        self._tracks = [
+            track
+            for track in self._tracks
+            if track.visible or (track.id is not None and time - track.time <= self.keep_seconds)
+        ]
+        self._tracks += [Track(seen, time, self.smoothing) for i, seen in enumerate(observed) if i not in matched]
+        for track in self._tracks:
+            if track.id is None and track.seen.confidence >= self.threshold:
+                track.id, self._next_id = self._next_id, self._next_id + 1
+
+    def _hands(self, size: tuple[int, int]) -> Hands:
+        shown = [track for track in self._tracks if track.visible and track.id is not None]
+        if not shown:
+            return Hands.empty(size, self.estimator.keypoint_threshold)
+        shown.sort(key=lambda track: -track.seen.confidence)
+        keypoints = np.array([track.keypoints for track in shown])
+        boxes = around(keypoints, *size)
+        solid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1, keepdims=True)  # smoothed points may lie beside the image
+        boxes = np.where(solid, boxes, np.array([track.seen.box for track in shown]))
+        scores = [track.seen.score for track in shown]
+        confidences = [track.seen.confidence for track in shown]
+        ids = np.array([track.id for track in shown])
+        threshold = self.estimator.keypoint_threshold
+        return Hands(keypoints, boxes, np.array(scores), np.array(confidences), size, ids, keypoint_threshold=threshold)
+
+
+def color_at(image: Image, keypoints: Array) -> Array:
+    """(3,) the median colour of an image (H, W, 3) at keypoints (21, 2 or more), those inside."""
+    height, width = image.shape[:2]
+    x = np.clip(keypoints[:, 0], 0, width - 1).astype(int)
+    y = np.clip(keypoints[:, 1], 0, height - 1).astype(int)
+    return np.asarray(np.median(image[y, x], axis=0), np.float32)
