@@ -1,5 +1,6 @@
 """The sound of one video file in another."""
 
+import errno
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,11 +17,14 @@ from .mp4 import import_av
 
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS), "enable_drefs": "0"}  # opens no other
 COPIED = {"aac", "mp3", "opus", "flac"}  # codecs that mp4 holds and browsers play
+HEADERLESS = "mp3"  # of these, what needs no header of the stream; transport streams have none
 RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)  # samples a second, of AAC in browsers
 BIT_RATE = 128_000
 CHUNK = 1024  # samples that are encoded at once
 SEEK_MARGIN = 1  # s before the beginning, from where the sound is read
 JITTER = 0.05  # s; time stamps that are this near to the sound before continue it
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +62,8 @@ class AudioTrack:
             self._add_stream(self._source)
 
     def _add_stream(self, source: Any) -> None:
-        self._is_copied = source.codec_context.name in COPIED
+        codec = source.codec_context.codec.canonical_name
+        self._is_copied = codec in COPIED and (codec == HEADERLESS or bool(source.codec_context.extradata))
         if self._is_copied:
             self._target = self._container.add_stream_from_template(source, opaque=True)
             return
@@ -88,12 +93,20 @@ class AudioTrack:
             zero = self._origin + Fraction(start)
             self._parts = self._packets(zero) if self._is_copied else self._chunks(zero)
             self._next = next(self._parts, None)
-        while self._next is not None and self._next[0] < end - start:
-            if self._is_copied:
-                self._container.mux(self._next[1])
-            else:
-                self._encode(*self._next)
-            self._next = next(self._parts, None)
+        try:
+            while self._next is not None and self._next[0] < end - start:
+                if self._is_copied:
+                    self._container.mux(self._next[1])
+                else:
+                    self._encode(*self._next)
+                self._next = next(self._parts, None)
+        except import_av().FFmpegError as error:
+            if error.errno in DISK_ERRORS:
+                raise
+            log.warning(
+                "the sound of %s ends here, since mp4 cannot hold what follows: %s.", self._path, error.strerror
+            )
+            self._next = None
 
     def finish(self) -> None:
         """Add what the encoder still holds."""
@@ -101,7 +114,7 @@ class AudioTrack:
             self._container.mux(self._target.encode(None))
 
     def _demux(self, zero: Fraction) -> Iterator[tuple[float, Any]]:
-        """Packets that do not end before ``zero`` (s, by the file's own time stamps), each with its time after it."""
+        """Packets from the last before ``zero`` (s, by the file's own time stamps), each with its time after it."""
         av = import_av()
 
         source: Any = self._source
@@ -112,10 +125,10 @@ class AudioTrack:
                 if packet.pts is None or packet.dts is None:
                     continue
                 time, duration = packet.pts * packet.time_base - zero, (packet.duration or 0) * packet.time_base
-                if time + duration > 0:
+                if time + 2 * duration > 0:  # decoders need the packet before the first that sounds
                     yield float(time), packet
-        except av.FFmpegError as error:
-            log.warning("the sound of %s breaks off: %s.", self._path, error.strerror)
+        except (av.FFmpegError, IndexError) as error:  # IndexError: PyAV's, of a stream that begins in the middle
+            log.warning("the sound of %s breaks off: %s.", self._path, error)
 
     def _packets(self, zero: Fraction) -> Iterator[tuple[float, Any]]:
         last = None
@@ -137,6 +150,8 @@ class AudioTrack:
             except (av.FFmpegError, ValueError):  # ValueError: of other channels or another rate than those before
                 continue  # it becomes silence
             for frame in frames:
+                if frame.pts is None:
+                    continue
                 samples, begin = frame.to_ndarray(), float(frame.pts * frame.time_base - zero)
                 for place in range(0, samples.shape[1], CHUNK):
                     yield begin + place / self._rate, samples[:, place : place + CHUNK]

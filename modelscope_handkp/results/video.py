@@ -17,7 +17,7 @@ from ..checks import check_count
 from ..errors import InputError, MissingFileError, MissingPackageError
 from ..files import TEMPORARY
 from .audio import AudioTrack
-from .mp4 import FRAGMENTED, TICKS, cut_to_whole_fragments, import_av, write_faststart
+from .mp4 import FRAGMENTED, TICKS, check_whole, cut_to_whole_fragments, import_av, write_faststart
 
 DEFAULT_RATE = 30  # frames a second, where none is known: what the encoder plans with
 MIN_RATE, MAX_RATE = 0.01, 1000  # frames a second
@@ -47,8 +47,8 @@ class VideoWriter:
         path: ends in ``.mp4``.
         size: width, height of the images in pixels. Where one is odd, the last column or row is written twice, since
             H.264 in 4:2:0 has even sizes.
-        rate: frames a second, which the encoder plans with and the last frame is shown for; the times say when each
-            frame is shown. None: not known.
+        rate: frames a second, which the encoder plans with and the last frame is shown for: the times say when each
+            frame is shown. None: not known; the last frame is shown for as long as the one before.
         audio_from: a video file whose sound is kept, cut to the time from the first to the last frame; where it has
             none, there is none. None: no sound.
     Attributes:
@@ -76,7 +76,7 @@ class VideoWriter:
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.fragments{TEMPORARY}")
         self._start: float | None = None  # s, the time of the first frame
         self._waiting: Any = None  # the frame before, whose duration is known when the next comes
-        self._duration = round(TICKS / self._rate)  # of the frame before, ticks
+        self._last_duration = round(TICKS / (self._rate or DEFAULT_RATE))  # ticks
 
     def __enter__(self) -> "VideoWriter":
         av = import_av()
@@ -98,15 +98,18 @@ class VideoWriter:
         return self
 
     def _add_stream(self, encoder: str) -> Any:
-        stream = self._container.add_stream(encoder, Fraction(self._rate).limit_denominator(1001), ENCODERS[encoder])
+        rate = self._rate or DEFAULT_RATE
+        stream = self._container.add_stream(encoder, Fraction(rate).limit_denominator(1001), ENCODERS[encoder])
         stream.width, stream.height = self._width + self._width % 2, self._height + self._height % 2
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = Fraction(1, TICKS)
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED
+        context.flags |= import_av().codec.context.Flags.frame_duration
+        context.max_b_frames = 0  # frames are stored in the order of their times, so that each fragment is whole
         if "crf" not in ENCODERS[encoder]:
-            context.bit_rate = round(BITS_PER_PIXEL * self._width * self._height * self._rate)
+            context.bit_rate = round(BITS_PER_PIXEL * self._width * self._height * rate)
         return stream
 
     def write(self, image: Image, time: float) -> None:
@@ -125,8 +128,9 @@ class VideoWriter:
             if frame.pts - self._waiting.pts > MAX_GAP * TICKS:
                 raise InputError(f"{self.path}: a frame at {time} s is more than {MAX_GAP} s after the one before.")
             frame.pts = max(frame.pts, self._waiting.pts + 1)
-            self._duration = frame.pts - self._waiting.pts
-            self._encode_waiting()
+            duration = frame.pts - self._waiting.pts
+            self._last_duration = duration if self._rate is None else self._last_duration
+            self._encode_waiting(duration)
         self._waiting = frame
         self.count += 1
 
@@ -146,9 +150,10 @@ class VideoWriter:
         frame.pts, frame.time_base = round((time - self._start) * TICKS), Fraction(1, TICKS)
         return frame
 
-    def _encode_waiting(self) -> None:
+    def _encode_waiting(self, duration: int) -> None:
+        """Encode the frame before, which is shown for ``duration`` ticks."""
         frame, self._waiting = self._waiting, None
-        frame.duration = self._duration
+        frame.duration = duration
         with _named(self.path):
             self._container.mux(self._stream.encode(frame))
             if self._audio is not None and self._start is not None:
@@ -156,13 +161,15 @@ class VideoWriter:
 
     def _finish(self) -> None:
         """Write what is still held and close the file of fragments."""
-        with _named(self.path), self._open:
-            if self._waiting is not None:
-                self._encode_waiting()
-            if self.count:
-                self._container.mux(self._stream.encode(None))
-                if self._audio is not None:
-                    self._audio.finish()
+        with _named(self.path):
+            with self._open:
+                if self._waiting is not None:
+                    self._encode_waiting(self._last_duration)
+                if self.count:
+                    self._container.mux(self._stream.encode(None))
+                    if self._audio is not None:
+                        self._audio.finish()
+            check_whole(self._partial)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -209,9 +216,9 @@ def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def _checked_rate(rate: float | None) -> float:
+def _checked_rate(rate: float | None) -> float | None:
     if rate is None:
-        return DEFAULT_RATE
+        return None
     is_number = isinstance(rate, (int, float, Fraction, np.integer, np.floating)) and not isinstance(rate, bool)
     if not is_number or not MIN_RATE <= rate <= MAX_RATE:
         raise InputError(f"rate must be frames a second, {MIN_RATE} to {MAX_RATE}, got {rate!r:.80}.")
