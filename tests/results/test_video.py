@@ -3,7 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -205,20 +204,14 @@ def test_no_room_for_the_final_form_keeps_the_fragments(
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_a_process_that_is_killed_leaves_a_video_that_plays(tmp_path: Path) -> None:
-    """Under its temporary name, of whole seconds."""
-    script = (
-        "import os, sys, numpy as np\n"
-        "from modelscope_handkp.results.video import VideoWriter\n"
-        "writer = VideoWriter(sys.argv[1], (64, 48), 25).__enter__()\n"
-        "for index in range(200): writer.write(np.full((48, 64, 3), index, np.uint8), index / 25)\n"
-        "os.kill(os.getpid(), 9)\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.mp4")], check=False)
-    (partial,) = tmp_path.iterdir()
-    assert partial.name.endswith(".partial")
-    with av.open(str(partial), format="mp4") as container:
-        assert sum(1 for _ in container.decode(video=0)) >= 100
+def test_what_is_on_the_disk_plays_at_every_moment(tmp_path: Path) -> None:
+    """A process that is killed leaves whole seconds of a video, under a temporary name."""
+    with VideoWriter(tmp_path / "a.mp4", (64, 48), 25) as writer:
+        for index in range(200):
+            writer.write(gray(index), index / 25)
+        (partial,) = tmp_path.glob(".a.mp4.*.partial")
+        (tmp_path / "copy.mp4").write_bytes(partial.read_bytes())
+    assert 100 <= len(decode(tmp_path / "copy.mp4").times) < 200
 
 
 @pytest.mark.parametrize(
