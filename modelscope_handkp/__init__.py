@@ -8,8 +8,9 @@ from .estimator import HandEstimator
 from .hands import Hands
 from .plugin import register
 from .skeleton import KEYPOINT_NAMES, LINKS
+from .tracking import HandTracker
 from .version import __version__
 
-__all__ = ["KEYPOINT_NAMES", "LINKS", "HandEstimator", "HandkpError", "Hands", "__version__"]
+__all__ = ["KEYPOINT_NAMES", "LINKS", "HandEstimator", "HandTracker", "HandkpError", "Hands", "__version__"]
 
 register()

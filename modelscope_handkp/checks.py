@@ -1,10 +1,17 @@
 """Checks of arguments, made where a caller passes them."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .errors import InputError
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, Python's or numpy's; True and False are none."""
+    is_real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
 
 
 def check_threshold(name: str, value: Any) -> None:
@@ -13,8 +20,7 @@ def check_threshold(name: str, value: Any) -> None:
     Raises:
         InputError: names the argument and its value.
     """
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if value is not None and not (number and 0 <= value <= 1):
+    if value is not None and not (is_number(value) and 0 <= value <= 1):
         raise InputError(f"{name} must be a number from 0 to 1, got {value!r:.80}.")
 
 

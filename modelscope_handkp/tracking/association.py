@@ -1,6 +1,7 @@
 """Which observed hand is which tracked one: the assignment of the least cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,16 @@ def assign(tracks: Sequence[Track], observed: Sequence[Observation], time: float
 
     The cost of a pair is the mean distance of its keypoints from where the track is expected to have them, in hand
     lengths, and a share for another colour; pairs beyond a gate, which opens while a hand is hidden, are impossible.
+    """
+    if not tracks or not observed:
+        return []
+    costs = np.array([[_cost(track, seen, time) for seen in observed] for track in tracks])
+    rows, columns = import_assignment()(costs)
+    return [(int(row), int(column)) for row, column in zip(rows, columns) if costs[row, column] < IMPOSSIBLE]
+
+
+def import_assignment() -> Callable[[Any], tuple[Any, Any]]:
+    """``scipy.optimize.linear_sum_assignment``.
 
     Raises:
         MissingPackageError: scipy is not installed.
@@ -28,11 +39,8 @@ def assign(tracks: Sequence[Track], observed: Sequence[Observation], time: float
         from scipy.optimize import linear_sum_assignment
     except ImportError:
         raise MissingPackageError("HandTracker needs scipy: pip install 'modelscope-handkp[video]'.") from None
-    if not tracks or not observed:
-        return []
-    costs = np.array([[_cost(track, seen, time) for seen in observed] for track in tracks])
-    rows, columns = linear_sum_assignment(costs)
-    return [(int(row), int(column)) for row, column in zip(rows, columns) if costs[row, column] < IMPOSSIBLE]
+    assignment: Callable[[Any], tuple[Any, Any]] = linear_sum_assignment
+    return assignment
 
 
 def _cost(track: Track, seen: Observation, time: float) -> float:

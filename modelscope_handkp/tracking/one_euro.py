@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..arrays import Array
+from ..checks import is_number
 from ..errors import InputError
 
 
@@ -28,8 +29,7 @@ class OneEuro:
     def __post_init__(self) -> None:
         for name in ("min_cutoff", "beta", "speed_cutoff"):
             value = getattr(self, name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            if not is_number or value < 0 or (value == 0 and name != "beta"):
+            if not is_number(value) or value < 0 or (value == 0 and name != "beta"):
                 raise InputError(f"OneEuro.{name} must be a number above 0 (beta also 0), got {value!r:.80}.")
 
 

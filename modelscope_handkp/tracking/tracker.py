@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array, Image
-from ..checks import check_count
+from ..checks import check_count, is_number
 from ..errors import InputError
 from ..estimator import HandEstimator
 from ..geometry.boxes import iou
 from ..hands import Hands
 from ..pose.refine import CONFIRMED_SHARE, around, confidence, kept_hands
 from ..sources.video import Video, open_video
-from .association import assign
+from .association import assign, import_assignment
 from .one_euro import OneEuro
 from .track import Observation, Track
 
@@ -50,7 +50,7 @@ class HandTracker:
         smoothing: of the keypoints; None: as the network sees them.
         keep_seconds: how long a hand that is not seen keeps its id.
     Raises:
-        InputError: a number that is out of range.
+        InputError: a number that is out of range. MissingPackageError: scipy is not installed.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class HandTracker:
     ) -> None:
         self.estimator, self.smoothing = estimator, smoothing
         self.detect_every = check_count("detect_every", detect_every)
-        if not 0 <= keep_seconds < float("inf"):
-            raise InputError(f"keep_seconds must be at least 0, got {keep_seconds!r:.80}.")
+        if not is_number(keep_seconds) or keep_seconds < 0:
+            raise InputError(f"keep_seconds must be a number of at least 0, got {keep_seconds!r:.80}.")
         self.keep_seconds = keep_seconds
+        import_assignment()  # what is missing is said before any frame
         self.threshold = estimator.hand_threshold or DEFAULT_THRESHOLD
         self.reset()
 
@@ -104,7 +105,9 @@ class HandTracker:
         Raises:
             InputError: an image that cannot be used, or a time that is not later.
         """
-        if not self._time < time < np.inf:
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(f"a frame is an array (H, W, 3) uint8 BGR, got {_kind(image)}.")
+        if not is_number(time) or time <= self._time:
             raise InputError(f"frames must come in the order of their times: {time!r:.40} after {self._time:.3f} s.")
         size = image.shape[1], image.shape[0]
         followed = self._boxes(time, *size)
@@ -189,3 +192,7 @@ def color_at(image: Image, keypoints: Array) -> Array:
     x = np.clip(keypoints[:, 0], 0, width - 1).astype(int)
     y = np.clip(keypoints[:, 1], 0, height - 1).astype(int)
     return np.asarray(np.median(image[y, x], axis=0), np.float32)
+
+
+def _kind(image: object) -> str:
+    return f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else f"a {type(image).__name__}"

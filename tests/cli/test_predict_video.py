@@ -174,7 +174,8 @@ def test_ctrl_c_leaves_a_video_that_plays_and_whole_lines(folder: Path, model: s
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size > 20_000 for path in Path().glob("hands/.v.jsonl*")):
-        assert time.monotonic() < deadline and child.poll() is None
+        assert child.poll() is None, child.communicate()[1][-500:]
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
