@@ -44,7 +44,7 @@ _NEAREST_MM = 280.0  # hands come no closer to the camera
 _SHAKE = 0.012  # standard deviation of a bad camera's shake, as a share of the image's longer side
 _HAND_HELD = 0.7  # share of the clips whose camera shakes
 _EXPOSURE, _LONGEST_EXPOSURE = (0.2, 1.0), 1 / 30  # shares of a frame's time for a bad camera; seconds
-_SUB_FRAME_PX, _MOST_SUB_FRAMES = 3.0, 12  # how far hands move between two sub-frames; how many there are at most
+_SUB_FRAME_PX, _MOST_SUB_FRAMES = 2.0, 12  # how far hands move between two sub-frames; how many there are at most
 
 
 class ClipFrame(NamedTuple):

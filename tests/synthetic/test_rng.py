@@ -41,3 +41,7 @@ def test_integers_have_the_low_end_and_not_the_high_one():
 def test_choice_follows_the_weights():
     values = Rng(0).choice(torch.tensor([1.0, 0.0, 3.0]), MANY)
     assert abs((values == 2).float().mean() - 0.75) < 0.02 and not (values == 1).any()
+
+
+def test_no_choices_are_none():
+    assert Rng(0).choice(torch.tensor([1.0, 2.0]), 0).tolist() == []
