@@ -73,7 +73,7 @@ def _video_stream(container: Any, name: str) -> Any:
     best = container.streams.best("video")
     stream = best if best in videos else videos[0]
     if stream.codec_context is None:
-        raise InputError(f"{name} has video in a code that PyAV does not decode.")
+        raise InputError(f"{name} has video of a codec that PyAV does not decode.")
     if stream.width and stream.height:
         check_size(stream.width, stream.height, name)
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -164,7 +164,8 @@ def read_frames(
     finally:
         container.close()
     if index < 0:
-        raise InputError(f"{name} has no frame that can be decoded{': ' + missing if missing else ''}.")
+        because = f" ({missing})" if missing else ""
+        raise InputError(f"{name} has no frame of 1 to {MAX_PIXELS} pixels that can be decoded{because}.")
     last = f"the last frame that can be read is {index}, at {seconds:.3f} s"
     if missing:
         raise InputError(f"{name} is cut off: {last} ({missing}).")

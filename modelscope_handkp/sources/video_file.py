@@ -14,6 +14,7 @@ from .content import VIDEO_ADVICE
 from .cut_off import what_is_missing
 from .frames import UnreadFrame, UnreadFrames
 from .keyframes import keyframe_before
+from .samples import check_samples
 
 OPTIONS = {"protocol_whitelist": "file"}
 MAX_THREADS = 4  # of a decoder; each holds a frame
@@ -34,6 +35,7 @@ class VideoFile:
         if file_kind(head) not in (VIDEO, GIF):
             raise InputError(f"{self.name} is {file_kind(head, VIDEO_ADVICE) or 'not a video that can be read'}.")
         with Path(self._path).open("rb") as file:
+            check_samples(file, self.name)
             self._missing = what_is_missing(file)
         container, stream = self._open(threads=1)
         clock = Clock(stream)

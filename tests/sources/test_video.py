@@ -27,7 +27,7 @@ def numbers(video: Any) -> list[int]:
 
 
 def open_files() -> set[str]:
-    return {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()}
+    return {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.exists()}
 
 
 # --- all frames
