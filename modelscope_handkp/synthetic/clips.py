@@ -25,6 +25,7 @@ from .rng import Rng
 from .scene import (
     Cameras,
     Layer,
+    Rendered,
     annotate,
     cast_on_wall,
     draw_hands,
@@ -35,12 +36,13 @@ from .scene import (
     project,
     sample_distances,
     sample_shoulders,
+    without_hands,
 )
 from .surface import Spheres, hand_spheres
 
 _PALM = [0, *KNUCKLES]  # joints
 _LENGTH_MM = 160.0  # long side of the box of a hand in a usual pose
-_NEAREST_MM = 280.0  # hands come no closer to the camera
+_NEAREST_MM = 400.0  # distance from the camera at which hands begin; they may come nearer
 _SHAKE = 0.012  # standard deviation of a bad camera's shake, as a share of the image's longer side
 _HAND_HELD = 0.7  # share of the clips whose camera shakes
 _EXPOSURE, _LONGEST_EXPOSURE = (0.2, 1.0), 1 / 30  # shares of a frame's time for a bad camera; seconds
@@ -105,7 +107,7 @@ class _Stage:
     """What stays the same in a clip, and the ways of its hands and its camera.
 
     Each of the parts has a seed of its own, and what is drawn anew for each frame starts from it, so that the same
-    comes out. Levels that differ in one strength differ in nothing else.
+    comes out. Levels that differ in their camera show the same hands before the same scenery.
     """
 
     @torch.no_grad()
@@ -117,9 +119,9 @@ class _Stage:
         rng = Rng(next(seeds))
         shake = float(rng.uniform(0, 1, 1) * rng.chance(_HAND_HELD, 1)) * _SHAKE * max(size) * level.camera
         self._exposure = float(rng.uniform(*_EXPOSURE, 1)) * level.camera * min(1 / rate, _LONGEST_EXPOSURE)
-        self._margin = math.ceil(MOST_SHAKE * shake) + 1
         self._shake = camera_shake(Rng(next(seeds)), shake)
         rng = Rng(next(seeds))
+        self._margin = math.ceil(MOST_SHAKE * _SHAKE * max(size)) + 1
         tones = skin_tones(rng, 1)
         self._light = sample_light(rng, 1, level.light)
         shape = (1, size[1] + 2 * self._margin, size[0] + 2 * self._margin)
@@ -127,7 +129,7 @@ class _Stage:
         rng = Rng(next(seeds))
         self._image_index, place, length = scatter_hands(rng, level, size, [hands])
         self._looks = dress(rng, level, tones[self._image_index])
-        self._distance = sample_distances(rng, hands)
+        self._distance = sample_distances(rng, hands).clamp(min=_NEAREST_MM)
         self._scale = length / _LENGTH_MM * self._distance
         figures = sample_figures(rng, hands, level.pose)
         away = F.normalize(stand(figures).elbow[:, :2], dim=1)
@@ -137,9 +139,14 @@ class _Stage:
     def frame(self, index: int) -> ClipFrame:
         """The frame of that index; they are taken in order."""
         time = index / self._rate
-        if not len(self._image_index):
-            none = torch.zeros(0)
-            return self._taken(index, self._background(time), none.reshape(0, 21, 3), none.reshape(0, 4), none.long())
+        labels = self._exposed(time) if len(self._image_index) else without_hands(self._background(time))
+        kept = labels.shown >= LEAST_SHOWN
+        image = capture(Rng(self._camera), labels.images, self._level.camera, grain=self._grain)
+        return ClipFrame(index, time, to_bgr(image)[0], labels.keypoints[kept].numpy(), labels.boxes[kept].numpy(),
+                         torch.nonzero(kept)[:, 0].numpy())  # fmt: skip
+
+    def _exposed(self, time: float) -> Rendered:
+        """The light (1, 3, H, W), linear RGB, that falls on the camera around `time` seconds, and what it shows."""
         now = self._seen(time)
         moments = self._moments(time, now)
         scenery, flesh, cover = (torch.zeros(()) for _ in range(3))
@@ -150,16 +157,8 @@ class _Stage:
             if moment <= time:
                 nearest = layer
         scenery, flesh, cover = scenery / len(moments), flesh / len(moments), cover / len(moments)
-        labels = annotate(scenery, nearest, now.hands, now.cameras, self._image_index)
         scenery = cast_on_wall(Rng(self._wall), scenery, cover, self._light)
-        kept = labels.shown >= LEAST_SHOWN
-        ids = torch.nonzero(kept)[:, 0]
-        return self._taken(index, flesh + scenery * (1 - cover), labels.keypoints[kept], labels.boxes[kept], ids)
-
-    def _taken(self, index: int, light: Tensor, keypoints: Tensor, boxes: Tensor, ids: Tensor) -> ClipFrame:
-        """The frame that the camera makes of `light` (1, 3, H, W)."""
-        image = to_bgr(capture(Rng(self._camera), light, self._level.camera, grain=self._grain))[0]
-        return ClipFrame(index, index / self._rate, image, keypoints.numpy(), boxes.numpy(), ids.numpy())
+        return annotate(flesh + scenery * (1 - cover), nearest, now.hands, now.cameras, self._image_index)
 
     def _seen(self, time: float) -> _Seen:
         """The hands at `time` seconds, as the camera sees them."""
@@ -167,7 +166,7 @@ class _Stage:
         hands = stand(figures)
         spheres = hand_spheres(hands, sample_shoulders(Rng(self._arms), hands.elbow))
         offset = -hands.joints[:, _PALM].mean(1)
-        offset[:, 2] += (self._distance * farther).clamp(min=_NEAREST_MM)
+        offset[:, 2] += self._distance * farther
         return _Seen(hands, spheres, look(spheres, offset, self._scale, place + self._shake.at(time)))
 
     def _moments(self, time: float, now: _Seen) -> list[float]:

@@ -96,7 +96,10 @@ class HandMotion:
         self._spline = Spline(_knots(rng, figures, stay, variety), _HAND_S)
 
     def at(self, time: float) -> tuple[Figures, Tensor, Tensor]:
-        """The figures, the places (N, 2) px of their palms, and factors (N,) of their distances, at `time` seconds."""
+        """The figures, the places (N, 2) px of their palms, and factors (N,) of their distances, at `time` seconds.
+
+        `Figures.pose` is the one at first.
+        """
         now, first = self._spline.at(time), self._figures
         place, farther, turn = now[:, :2], now[:, 2], now[:, 3:6]
         stays = turn * torch.tensor(_ARM_STAYS, device=turn.device)

@@ -109,7 +109,7 @@ def render(rng: Rng, level: Level, size: tuple[int, int], count: int, image_inde
     light = sample_light(rng, count, level.light)
     scenery = draw_scenery(rng, level, shape, light, tones) if backdrops is None else to_linear(backdrops)
     if not len(image_index):
-        return _without_hands(capture(rng, scenery, level.camera, resolution))
+        return without_hands(capture(rng, scenery, level.camera, resolution))
 
     hands = sample_hands(rng, len(image_index), level.pose)
     spheres = hand_spheres(hands, sample_shoulders(rng, hands.elbow))
@@ -173,7 +173,8 @@ def draw_scenery(rng: Rng, level: Level, shape: tuple[int, int, int], light: Lig
     return scenery * tint[:, :, None, None].clamp(0.02, 1.6)
 
 
-def _without_hands(images: Tensor) -> Rendered:
+def without_hands(images: Tensor) -> Rendered:
+    """`images` (B, 3, H, W) that show no hands."""
     empty = torch.zeros(0, device=images.device)
     points, boxes = empty.reshape(0, 21, 3), empty.reshape(0, 4)
     return Rendered(images, points, boxes, empty.long(), empty, empty.bool(), empty.long())

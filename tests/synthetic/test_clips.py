@@ -191,6 +191,8 @@ def test_camera_shake_moves_scenery_and_hands_together(in_light):
     still, moved = clip(SHAKY, 4, 1, level, size=size), clip(SHAKY, 4, 1, shaky, size=size)
     shifts = np.stack([(b.keypoints - a.keypoints)[0, :, :2] for a, b in zip(still, moved)])
     assert np.ptp(shifts, axis=1).max() < 0.02 and np.ptp(shifts, axis=0).max() > 0.5
+    calm_scenery, shaky_scenery = (clip(SHAKY, 1, 0, one, size=size)[0].image.mean() for one in (level, shaky))
+    assert abs(calm_scenery - shaky_scenery) < 3, "the same scenery"
     window = cv2.createHanningWindow(size, cv2.CV_32F)
     first, *_, last = (frame.image.mean(2).astype(np.float32) for frame in clip(SHAKY, 4, 0, shaky, size=size))
     measured = cv2.phaseCorrelate(first, last, window)[0]
