@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ from .checks import check_threshold
 from .errors import InputError, KeypointNameError
 from .geometry.boxes import xyxy_to_xywh
 from .skeleton import KEYPOINT_NAMES, NUM_KEYPOINTS
+
+if TYPE_CHECKING:
+    from .results.style import DrawingStyle
 
 _INDEX = {name: index for index, name in enumerate(KEYPOINT_NAMES)}
 
@@ -214,13 +217,17 @@ class Hands:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
             raise InputError(f"this is not what Hands.to_dict writes: {type(error).__name__}: {error}.") from None
 
-    def draw(self, image: Image) -> Image:
-        """A copy of ``image`` (H, W, 3) uint8 BGR with each hand's box, confidence and skeleton (`results.draw`)."""
+    def draw(self, image: Image, style: "DrawingStyle | None" = None) -> Image:
+        """A copy of ``image`` (H, W, 3) uint8 BGR with each hand's box, label and skeleton (`results.draw`).
+
+        Args:
+            style: a `results.DrawingStyle`; None: a colour a finger, and the confidence, behind the id where known.
+        """
         from .results.draw import draw_hands
 
-        return draw_hands(image, self)
+        return draw_hands(image, self, style)
 
-    def save(self, path: str | Path, image: Image) -> None:
+    def save(self, path: str | Path, image: Image, style: "DrawingStyle | None" = None) -> None:
         """`draw`, written to an image file whose ending says the format.
 
         Raises:
@@ -228,7 +235,7 @@ class Hands:
         """
         from .results.draw import save_drawing
 
-        save_drawing(path, image, self)
+        save_drawing(path, image, self, style)
 
     def to_coco(self, image_id: Any) -> list[dict[str, Any]]:
         """COCO keypoint results of this image, as pycocotools' ``loadRes`` takes them (`results.coco`).

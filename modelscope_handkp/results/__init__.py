@@ -3,8 +3,12 @@
 `open_results` writes the formats of `FORMATS`, and `read` reads them back.
 """
 
+from .draw import draw_hands
 from .formats import FORMATS, open_results
 from .reading import read
 from .record import Record
+from .style import DrawingStyle
+from .trails import Trails
+from .video import VideoWriter
 
-__all__ = ["FORMATS", "Record", "open_results", "read"]
+__all__ = ["FORMATS", "DrawingStyle", "Record", "Trails", "VideoWriter", "draw_hands", "open_results", "read"]
