@@ -38,12 +38,10 @@ class FramesFolder:
         """Nothing is open."""
 
 
-def _natural(file: str) -> list[tuple[bool, int, str]]:
-    """Sorts by name, numbers in it by their value: frame2 comes before frame10."""
-    parts = _NUMBER.split(Path(file).name.lower())
-    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part] + [
-        (True, 0, file)
-    ]
+def _natural(file: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sorts by name, and numbers in it by their value: frame2 comes before frame10."""
+    parts = [part for part in _NUMBER.split(Path(file).stem.lower()) if part]
+    return [(not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts], file
 
 
 def _image(index: int, file: str) -> Image:
