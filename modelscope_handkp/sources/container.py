@@ -1,5 +1,7 @@
 """Containers of video -> decoded frames, by PyAV. Nothing that a container names is opened."""
 
+import errno
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +22,7 @@ FORMATS = (  # libav's demuxers, without those that open what a file names: hls,
 MAX_RATE = 1000  # frames a second; a container that does not know its rate may state its unit of time
 MICROSECONDS = 1e6
 MAX_THREADS = 4  # each holds a frame
+LATE = "it did not answer in time"
 UNIT = 1 << 16  # of a display matrix
 
 
@@ -50,16 +53,26 @@ def open_video_stream(
             f"{name} is a video, which needs PyAV: pip install 'modelscope-handkp[video]'."
         ) from None
     options = {**options, "format_whitelist": ",".join(formats), "max_pixels": str(MAX_PIXELS), "enable_drefs": "0"}
+    start = time.monotonic()
     try:
         container = av.open(url, options=options, metadata_errors="replace", timeout=timeout)
     except (av.error.FFmpegError, ValueError) as error:  # ValueError: a name with a null character
-        reason = missing or getattr(error, "strerror", None) or error
+        is_late = timeout is not None and time.monotonic() - start >= timeout[0]
+        reason = missing or (LATE if is_late else _reason(error))
         raise InputError(f"{name} is not a video that can be read: {reason}.") from None
     try:
         return container, _video_stream(container, name)
     except BaseException:
         container.close()
         raise
+
+
+def _reason(error: Exception) -> str:
+    from av.error import ExitError
+
+    return (
+        "it did not answer in time" if isinstance(error, ExitError) else getattr(error, "strerror", None) or str(error)
+    )
 
 
 def _video_stream(container: Any, name: str) -> Any:
@@ -138,49 +151,64 @@ def read_frames(
     Raises:
         InputError: the last frame that can be read is not the last of the video; or none can be read.
     """
-    from av.error import FFmpegError
-
-    convert, packets = Converter(name), container.demux(stream)
-    index, seconds, damaged = place.index - 1 if place else -1, 0.0, 0
+    decoding, convert = _Decoding(container, stream, missing, is_live), Converter(name)
+    index, seconds = place.index - 1 if place else -1, 0.0
     try:
         if place:
             container.seek(place.timestamp, stream=stream)
-        while (packet := _next(packets)) is not None:
-            if isinstance(packet, FFmpegError):
-                missing = missing or str(packet.strerror)
-                break
-            if missing and packet.is_corrupt:  # the part of a packet that is there before the file is cut off
+        for frame in decoding.frames():
+            if place and (frame.pts is None or frame.pts < place.timestamp):
                 continue
-            try:
-                frames = packet.decode()
-            except FFmpegError:
-                damaged += 1
-                continue
-            for frame in frames:
-                if place and (frame.pts is None or frame.pts < place.timestamp):
-                    continue
-                index, seconds = index + 1, clock.seconds(frame.pts)
-                yield UnreadFrame(index, seconds, partial(convert.image, frame, index))
+            index, seconds = index + 1, clock.seconds(frame.pts)
+            yield UnreadFrame(index, seconds, partial(convert.image, frame, index))
     finally:
         container.close()
     if index < 0:
-        because = f" ({missing})" if missing else ""
+        because = f" ({decoding.missing})" if decoding.missing else ""
         raise InputError(f"{name} has no frame of 1 to {MAX_PIXELS} pixels that can be decoded{because}.")
     last = f"the last frame that can be read is {index}, at {seconds:.3f} s"
-    if missing:
-        raise InputError(f"{name} is cut off: {last} ({missing}).")
-    if damaged and not is_live:
-        raise InputError(f"{name} is damaged: {damaged} of its packets cannot be decoded; {last}.")
+    if decoding.missing:
+        raise InputError(f"{name} is cut off: {last} ({decoding.missing}).")
+    if decoding.damaged and not is_live:
+        raise InputError(f"{name} is damaged: {decoding.damaged} of its packets cannot be decoded; {last}.")
 
 
-def _next(packets: Iterator[Any]) -> Any:
-    """The next packet, the error in its place, or None at the end."""
-    from av.error import FFmpegError
+class _Decoding:
+    """The decoding of a stream, which goes on behind what cannot be decoded.
 
-    try:
-        return next(packets, None)
-    except FFmpegError as error:
-        return error
+    Attributes:
+        missing: why the end is not there; "": it is.
+        damaged: packets that could not be decoded.
+    """
+
+    def __init__(self, container: Any, stream: Any, missing: str, is_live: bool) -> None:
+        self.missing, self.damaged = missing, 0
+        self._container, self._stream, self._is_live = container, stream, is_live
+
+    def frames(self) -> Iterator[Any]:
+        """`av.VideoFrame`s in the order in which they are shown."""
+        from av.error import FFmpegError
+
+        for packet in self._packets():
+            if packet is not None and packet.is_corrupt and self.missing:  # its part before the file is cut off
+                continue
+            try:
+                frames = self._stream.decode(packet)
+            except FFmpegError:
+                self.damaged += 1
+                continue
+            yield from frames
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets; the last, empty or None, lets go of the frames that the decoder holds."""
+        from av.error import FFmpegError
+
+        try:
+            yield from self._container.demux(self._stream)
+        except FFmpegError as error:
+            if not (self._is_live and error.errno == errno.EIO):  # as libav has the end of what states no length
+                self.missing = self.missing or _reason(error)
+            yield None
 
 
 class Clock:
