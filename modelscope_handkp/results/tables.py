@@ -192,7 +192,8 @@ def _columns(hands: Hands) -> dict[str, Any]:
 def to_supervision(hands: Hands) -> Any:
     """``supervision.KeyPoints``: ``xy`` (N, 21, 2) image pixels, ``keypoint_confidence`` (N, 21), the scores.
 
-    ``data`` has ``id`` and ``is_left`` where known.
+    ``data`` has ``id`` and ``is_left`` where known. KeyPoints have no ``tracker_id``; Detections do:
+    ``detections = points.as_detections(); detections.tracker_id = detections.data["id"]``.
     Keypoints that are not `Hands.visible` lie at (0, 0), which supervision does not draw.
 
     Raises:

@@ -74,6 +74,7 @@ class VideoWriter:
         self._audio_from = None if audio_from is None else Path(audio_from)
         _check_path(self.path, self._audio_from)
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.fragments{TEMPORARY}")
+        self._open: ExitStack | None = None  # the container and the sound, inside the block
         self._start: float | None = None  # s, the time of the first frame
         self._waiting: Any = None  # the frame before, whose duration is known when the next comes
         self._last_duration = round(TICKS / (self._rate or DEFAULT_RATE))  # ticks
@@ -120,9 +121,12 @@ class VideoWriter:
             time: s, on the clock of ``audio_from``: 0 is its first frame. The video begins at the first frame's time. A
                 time that is not after the one before is written a 90,000th of a second after it.
         Raises:
-            InputError: another size, another kind of array, or a time that is no number or 10 hours after the last.
+            InputError: another size, another kind of array, or a time that is no number or 10 hours after the last; or
+                the writer's block is not entered.
             OSError: the disk is full.
         """
+        if self._open is None:
+            raise InputError(f"{self.path} is written inside 'with VideoWriter(...) as writer:'.")
         frame = self._frame(image, time)
         if self._waiting is not None:
             if frame.pts - self._waiting.pts > MAX_GAP * TICKS:
@@ -161,8 +165,9 @@ class VideoWriter:
 
     def _finish(self) -> None:
         """Write what is still held and close the file of fragments."""
+        opened, self._open = self._open or ExitStack(), None
         with _named(self.path):
-            with self._open:
+            with opened:
                 if self._waiting is not None:
                     self._encode_waiting(self._last_duration)
                 if self.count:

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -95,15 +94,6 @@ def test_an_entry_that_cannot_be_written_costs_no_other(format: str, tmp_path: P
             add({"source": "two.jpg", "hands": [{"box": object()}]})
         add(image("three.jpg", seeded_hands(1)))
     assert [record.source for record in read(tmp_path / "a")] == ["one.jpg", "three.jpg"]
-
-
-@pytest.fixture
-def disk_of() -> Callable[[int], None]:
-    """disk_of(bytes): files of this process grow no larger, as on a disk that is full."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("format", FORMATS)

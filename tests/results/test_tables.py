@@ -48,6 +48,9 @@ def test_supervision_keypoints() -> None:
     np.testing.assert_array_equal(scores, hands.keypoints[..., 2])
     scores[0, 0] = points.xy[0, 0, 0] = 7  # its own memory
     assert points.class_id.tolist() == [0, 0]
+    detections = points.as_detections()
+    detections.tracker_id = detections.data["id"]
+    assert detections[1:].tracker_id.tolist() == [9]
     assert len(Hands.empty().to_supervision()) == 0
     image = np.zeros((120, 120, 3), np.uint8)
     assert supervision.VertexAnnotator(radius=2).annotate(image.copy(), points).any()

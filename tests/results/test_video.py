@@ -2,7 +2,6 @@
 
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -146,15 +145,6 @@ def test_what_ends_the_block_leaves_a_video_of_the_frames_before(stop: type[Base
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
 
 
-@pytest.fixture
-def disk_of() -> Callable[[int], None]:
-    """disk_of(bytes): files of this process grow no larger, as on a disk that is full."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize("sound", [True, False])
 def test_a_full_disk_keeps_a_video_of_the_frames_before(
     sound: bool, tmp_path: Path, disk_of: Callable[[int], None]
@@ -269,6 +259,17 @@ def test_a_place_where_no_file_can_be_is_refused_at_once(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(InputError, match="not a file that can be written anew"):
         VideoWriter(tmp_path / "pipe.mp4", (64, 48))
+
+
+def test_frames_are_written_inside_the_block(tmp_path: Path) -> None:
+    writer = VideoWriter(tmp_path / "a.mp4", (64, 48))
+    with pytest.raises(InputError, match="inside 'with VideoWriter"):
+        writer.write(gray(1), 0)
+    with writer:
+        writer.write(gray(1), 0)
+    with pytest.raises(InputError, match="inside 'with VideoWriter"):
+        writer.write(gray(1), 1)
+    assert len(decode(tmp_path / "a.mp4").times) == 1
 
 
 def test_a_name_with_a_colon_is_a_file(tmp_path: Path) -> None:
