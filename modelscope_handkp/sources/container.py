@@ -8,11 +8,8 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-import cv2
-import numpy as np
-
-from ..arrays import Image
 from ..errors import InputError, MissingPackageError
+from .frame_images import Converter
 from .frames import UnreadFrame, UnreadFrames, VideoFacts
 from .pixels import MAX_PIXELS, check_size
 
@@ -23,7 +20,6 @@ MAX_RATE = 1000  # frames a second; a container that does not know its rate may 
 MICROSECONDS = 1e6
 MAX_THREADS = 4  # each holds a frame
 LATE = "it did not answer in time"
-UNIT = 1 << 16  # of a display matrix
 
 
 def open_video_stream(
@@ -239,57 +235,3 @@ class Clock:
             next_time = time if self._last is None or time > self._last else next_time
         self._last = next_time
         return float(next_time)
-
-
-class Converter:
-    """Decoded frames -> images."""
-
-    def __init__(self, name: str) -> None:
-        from av.video.reformatter import VideoReformatter
-
-        self._name, self._reformatter = name, VideoReformatter()
-
-    def image(self, frame: Any, index: int) -> Image:
-        """A frame upright, (H, W, 3) uint8 BGR.
-
-        Raises:
-            InputError: too large, or of pixels that cannot be converted.
-        """
-        check_size(frame.width, frame.height, f"{self._name}, frame {index},")
-        try:
-            pixels = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-        except Exception as error:  # swscale refuses kinds of pixels that its list has
-            raise InputError(
-                f"{self._name}, frame {index}, cannot be converted from {frame.format.name}: {error}."
-            ) from None
-        return upright(np.asarray(pixels), display_matrix(frame))
-
-
-def display_matrix(frame: Any) -> tuple[int, int, int, int]:
-    """How a viewer maps stored pixels (x, y) -> (a x + c y, b x + d y), as (a, b, c, d) in units of 1 / 65536.
-
-    It is the matrix of ISO/IEC 14496-12, 6.2.2, without its offsets.
-    """
-    try:
-        data = frame.side_data.get("DISPLAYMATRIX")
-        a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist() if data else (UNIT, 0, 0, 0, UNIT)
-    except (KeyError, ValueError):  # side data of a kind that PyAV does not know
-        return UNIT, 0, 0, UNIT
-    return a, b, c, d
-
-
-def upright(image: Image, matrix: tuple[int, int, int, int]) -> Image:
-    """An image rotated by the multiple of 90 degrees that comes next to ``matrix``, and mirrored as that says."""
-    a, b, c, d = matrix
-    if _is_transposed(matrix):
-        image, mirror_x, mirror_y = np.asarray(cv2.transpose(image)), c < 0, b < 0
-    else:
-        mirror_x, mirror_y = a < 0, d < 0
-    if mirror_x or mirror_y:
-        image = np.asarray(cv2.flip(image, -1 if mirror_x and mirror_y else int(mirror_x)))
-    return np.ascontiguousarray(image)
-
-
-def _is_transposed(matrix: tuple[int, int, int, int]) -> bool:
-    a, b, c, d = map(abs, matrix)
-    return b + c > a + d

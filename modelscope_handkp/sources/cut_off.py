@@ -7,6 +7,7 @@ from typing import IO, NamedTuple
 MAX_ELEMENTS = 1_000_000  # that are looked at
 MISCOUNTED = 8  # bytes, which some programs count that should not
 ISO_TYPES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"sidx", b"free", b"skip", b"wide", b"uuid", b"pnot"}
+FRAGMENTS = {b"moof", b"sidx", b"mfra"}
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 GIF_IMAGE, GIF_EXTENSION, GIF_END = b",", b"!", b";"
 
@@ -42,6 +43,12 @@ def what_is_missing(file: IO[bytes]) -> str:
     if head[:4] == b"GIF8":
         return "" if _gif_ends(file, size) else "its end is not there"
     return ""
+
+
+def is_fragmented(file: IO[bytes]) -> bool:
+    """Whether it is an mp4 in parts, each with its own index, as it is sent while it is recorded."""
+    file.seek(4)
+    return file.read(4) in ISO_TYPES and any(box.kind in FRAGMENTS for box in iso_boxes(file))
 
 
 def iso_boxes(file: IO[bytes]) -> Iterator[Element]:

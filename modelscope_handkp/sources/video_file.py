@@ -11,7 +11,7 @@ from ..errors import InputError, MissingFileError
 from ..file_kind import GIF, HEAD_BYTES, VIDEO, file_kind
 from .container import Clock, facts_of, open_video_stream, read_frames
 from .content import VIDEO_ADVICE
-from .cut_off import what_is_missing
+from .cut_off import is_fragmented, what_is_missing
 from .frames import UnreadFrame, UnreadFrames
 from .keyframes import keyframe_before
 from .samples import check_samples
@@ -37,6 +37,7 @@ class VideoFile:
         with Path(self._path).open("rb") as file:
             check_samples(file, self.name)
             self._missing = what_is_missing(file)
+            self._is_fragmented = is_fragmented(file)
         container, stream = self._open(threads=1)
         clock = Clock(stream)
         with contextlib.closing(read_frames(container, stream, self.name, clock, self._missing)) as frames:
@@ -46,7 +47,8 @@ class VideoFile:
 
     def frames(self, start: float) -> UnreadFrames:
         """Its frames, from a keyframe before ``start`` on where that gives the same as from the beginning."""
-        frames = self._from_keyframe(start) if start else None
+        # in a fragmented file libav follows what it states of other places, which check_samples has not looked at
+        frames = self._from_keyframe(start) if start and not self._is_fragmented else None
         if frames is None:
             container, stream = self._open(MAX_THREADS)
             frames = read_frames(container, stream, self.name, Clock(stream), self._missing)

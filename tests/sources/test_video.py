@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,56 @@ def test_without_pyav_the_command_is_named(clips: dict[str, Path], monkeypatch: 
     with pytest.raises(MissingPackageError, match=r"a\.mp4.*needs PyAV: pip install 'modelscope-handkp\[video\]'"):
         open_video(clips[".mp4"])
     assert is_video(clips[".mp4"])
+
+
+# --- memory and threads
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_no_frame_but_the_current_is_held(tmp_path: Path) -> None:
+    """Also none that Python's garbage collector has yet to find: it counts objects, not bytes."""
+    size, count = (1280, 720), 90
+    images = [numbered(index, size) for index in range(2)] * (count // 2)
+    path = write_video(tmp_path / "a.mp4", images=images, size=size, options={"preset": "ultrafast"})
+    gc.disable()
+    try:
+        for frame in open_video(path):
+            if frame.index == 20:
+                before = resident_bytes()
+    finally:
+        gc.enable()
+    assert resident_bytes() - before < 10 * size[0] * size[1] * 3 / 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_memory_is_flat_in_a_long_video(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", count=3500, size=(160, 120), options={"preset": "ultrafast"})
+    used = []
+    for frame in open_video(path):
+        assert number_of(frame.image) == frame.index
+        if frame.index % 1000 == 400:
+            used.append(resident_bytes())
+    assert len(used) == 4
+    assert used[-1] - used[0] < 2_000_000
+
+
+def test_threads_read_videos_beside_each_other(clips: dict[str, Path]) -> None:
+    paths = list(clips.values()) * 3
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda path: numbers(open_video(path)), paths)) == [list(range(50))] * len(paths)
+
+
+def test_a_video_may_be_read_in_another_thread_than_it_was_opened(clips: dict[str, Path]) -> None:
+    video = open_video(clips[".mp4"])
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(numbers, video).result(10) == list(range(50))
+
+
+def test_start_in_a_file_of_fragments_gives_the_same_frames(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 40, options={"g": "5"}, container={"movflags": "frag_keyframe+empty_moov"})
+    assert numbers(open_video(path, start=1.0)) == list(range(25, 40))
