@@ -117,7 +117,7 @@ def read_parquet(path: Path, name: str) -> Iterator[Record]:
     """
     pyarrow = import_pyarrow()
     try:
-        options = {"read_dictionary": ["source"], "pre_buffer": False, "buffer_size": 1 << 16}
+        options = {"read_dictionary": ["source"], "buffer_size": 1 << 16}
         with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened, **options) as file:
             _check_columns(file.schema_arrow.names)
             groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))

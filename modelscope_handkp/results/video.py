@@ -30,7 +30,7 @@ ENCODERS = {  # H.264 encoders of PyAV's builds, best first, with their options
     "libopenh264": {},
 }
 BITS_PER_PIXEL = 0.15  # of a frame, for encoders that have no constant quality
-BT709, LIMITED = 1, 1  # H.264 annex E: colour primaries, transfer and matrix; the range 16 to 235
+BT709 = 1  # H.264 annex E: colour primaries, transfer and matrix
 
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,6 @@ class VideoWriter:
         context = stream.codec_context
         context.time_base = Fraction(1, TICKS)
         context.color_primaries = context.color_trc = context.colorspace = BT709
-        context.color_range = LIMITED
         context.flags |= import_av().codec.context.Flags.frame_duration
         context.max_b_frames = 0  # frames are stored in the order of their times, so that each fragment is whole
         if "crf" not in ENCODERS[encoder]:

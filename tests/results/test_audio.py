@@ -72,13 +72,14 @@ def test_what_is_no_video_is_refused_before_a_frame_is_written(tmp_path: Path) -
     (tmp_path / "text.mp4").write_text("no video")
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nsource.ts\n#EXT-X-ENDLIST\n")
     write_clip(tmp_path / "source.ts", "mpegts")
-    for name in ("text.mp4", "list.mp4"):
+    (tmp_path / "concat.mp4").write_text("ffconcat version 1.0\nfile source.ts\n")
+    for name in ("text.mp4", "list.mp4", "concat.mp4"):
         with (
             pytest.raises(InputError, match=rf"the sound of .*{name} cannot be read"),
             VideoWriter(tmp_path / "a.mp4", (64, 48), audio_from=tmp_path / name),
         ):
             pass
-    assert {path.name for path in tmp_path.iterdir()} == {"text.mp4", "list.mp4", "source.ts"}
+    assert {path.name for path in tmp_path.iterdir()} == {"text.mp4", "list.mp4", "concat.mp4", "source.ts"}
 
 
 def test_the_source_is_not_written_over(tmp_path: Path) -> None:

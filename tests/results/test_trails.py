@@ -1,5 +1,7 @@
 """Fading trails."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,17 @@ def test_outside_the_image_and_on_the_smallest_one() -> None:
     assert not (drawn[50, 100:300] == 255).all()
     for shape in ((1, 1, 3), (0, 4, 3)):
         assert trails.draw(np.zeros(shape, np.uint8), at({1: (0, 0)})).shape == shape
+
+
+def test_memory_does_not_grow_with_the_number_of_hands() -> None:
+    trails, image = Trails(length=3), np.zeros((1, 1, 3), np.uint8)
+    keypoints, box, score = np.ones((1, 21, 3), np.float32), [[0, 0, 1, 1]], [1]
+    tracemalloc.start()
+    for identity in range(1500):
+        trails.draw(image, Hands(keypoints, box, score, ids=[identity]))
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert size < 100_000
 
 
 def test_what_cannot_be_is_refused() -> None:
