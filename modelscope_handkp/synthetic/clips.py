@@ -110,7 +110,6 @@ class _Stage:
     comes out. Levels that differ in their camera show the same hands before the same scenery.
     """
 
-    @torch.no_grad()
     def __init__(self, seed: int, size: tuple[int, int], hands: int, level: Level, rate: float) -> None:
         self._size, self._level, self._rate = size, level, rate
         seeds = (int(part) for part in Rng(seed).integers(0, MOST, 10))
@@ -135,7 +134,6 @@ class _Stage:
         away = F.normalize(stand(figures).elbow[:, :2], dim=1)
         self._hands = HandMotion(Rng(next(seeds)), figures, Stay(size, place, length, away), level.pose)
 
-    @torch.no_grad()
     def frame(self, index: int) -> ClipFrame:
         """The frame of that index; they are taken in order."""
         time = index / self._rate

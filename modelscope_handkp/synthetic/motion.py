@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .kinematics import Figures, collision, pose_hand, sample_poses
+from .kinematics import Figures, sample_poses
 from .poses import FLEX_LIMITS, SPREAD_LIMIT, THUMB_LIMITS, Angles, limited
 from .rng import Rng
 
@@ -28,7 +28,6 @@ _TURN, _MOST_TURN = (0.35, 0.8, 0.35), 2.0
 _ARM_STAYS = (0.6, 0.0, 0.6)  # share of these turns that the forearm does not follow
 _FARTHER, _MOST_FARTHER = 0.15, 0.35  # of the distance's logarithm
 _RESTLESS_DEGREES, _RESTLESS_LENGTH = 2.0, 0.015  # what a hand at rest still moves its joints and its place
-_COLLIDES_MM2 = 150.0  # how much more fingers may run through one another half way between two poses than in them
 _PACE, _PACE_PER_LENGTH, _MOST_PACE = (0.4, 1.6), 0.3, 5.0  # hand lengths a second; far goals are reached faster
 _SLOWS = 0.7  # share of the way to its goal that a hand goes from knot to knot at most
 _ARRIVED = 0.15  # hand lengths
@@ -153,30 +152,16 @@ def _knots(rng: Rng, figures: Figures, stay: Stay, variety: float) -> Iterator[T
         farther = torch.where(rng.chance(_NEW_DISTANCE, count, 1), other, farther)
         other = rng.normal(1.0, count, 3).clamp(-_MOST_TURN, _MOST_TURN) * torch.tensor(_TURN, device=rng.device)
         turn = torch.where(rng.chance(_NEW_TURN, count, 1), other, turn)
-        angles = _next_angles(rng, figures, angles, variety)
+        changed = rng.chance(_NEW_POSE, count).nonzero()[:, 0]
+        new, _ = sample_poses(rng, figures.bones[changed], figures.width[changed], variety)
+        angles = angles.index_put((changed,), _packed(new))
         arrived = (goal - place).norm(dim=1, keepdim=True) < _ARRIVED * length
         goal = torch.where(arrived, _goals(rng, stay, place), goal)
         gap = goal - place
         far = gap.norm(dim=1, keepdim=True) / length
-        new = (rng.log_uniform(*_PACE, count, 1) + _PACE_PER_LENGTH * far).clamp(max=_MOST_PACE)
-        pace = torch.where(arrived, new, pace)
+        other = (rng.log_uniform(*_PACE, count, 1) + _PACE_PER_LENGTH * far).clamp(max=_MOST_PACE)
+        pace = torch.where(arrived, other, pace)
         place = place + gap * (pace * _HAND_S / far.clamp(min=1e-3)).clamp(max=_SLOWS)
-
-
-def _next_angles(rng: Rng, figures: Figures, angles: Tensor, variety: float) -> Tensor:
-    """`angles` (N, 20), some of them changed to new poses that can be reached without fingers running into others."""
-    rows = torch.nonzero(rng.chance(_NEW_POSE, len(angles)))[:, 0]
-    bones, width, old = figures.bones[rows], figures.width[rows], angles[rows]
-    new = _packed(sample_poses(rng, bones, width, variety)[0])
-    no_touch = torch.zeros(len(rows), device=rng.device)
-
-    def cost(row: Tensor) -> Tensor:
-        return collision(pose_hand(_unpacked(row), bones, width)[0], no_touch)
-
-    reached = cost((old + new) / 2) < torch.maximum(cost(old), cost(new)) + _COLLIDES_MM2
-    changed = angles.clone()
-    changed[rows] = torch.where(reached[:, None], new, old)
-    return changed
 
 
 def _goals(rng: Rng, stay: Stay, place: Tensor) -> Tensor:

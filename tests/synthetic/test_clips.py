@@ -29,9 +29,10 @@ def in_light(monkeypatch):
 
 @pytest.fixture
 def drifting(monkeypatch):
-    """drifting(places, speeds): hands that keep their poses and move along x, from (x, y) px, by px a second."""
+    """drifting(places, speeds): hands that keep their poses and move along x, from (x, y) px, by px a second, from
+    `farther` times their distance."""
 
-    def make(places, speeds):
+    def make(places, speeds, farther=1.0):
         start, speed = torch.tensor(places), torch.tensor([[speed, 0.0] for speed in speeds])
 
         class Drifting:
@@ -39,7 +40,7 @@ def drifting(monkeypatch):
                 self.figures = figures
 
             def at(self, time):
-                return self.figures, start + speed * time, torch.ones(len(start))
+                return self.figures, start + speed * time, torch.full((len(start),), farther)
 
         monkeypatch.setattr(clips, "HandMotion", Drifting)
 
@@ -172,6 +173,16 @@ def test_looks_light_and_scenery_are_those_of_the_whole_clip():
     assert np.std([clip(seed, 1, 0, HARD)[0].image.mean() for seed in range(5)]) > 10
 
 
+def test_what_hands_hold_and_what_covers_them_stays(drifting):
+    """Hands that keep still, with all that a level may add, and a perfect camera: the frames are the same."""
+    drifting([(30.0, 36.0), (70.0, 36.0)], [0.0, 0.0])
+    level = replace(HARD, camera=0.0, held=1.0, occlusion=1.0, hand_px=SMALL)
+    first, *others = clip(3, 3, 2, level)
+    for frame in others:
+        np.testing.assert_array_equal(frame.image, first.image)
+        np.testing.assert_array_equal(frame.keypoints, first.keypoints)
+
+
 def test_noise_changes_from_frame_to_frame_and_the_rest_of_the_camera_does_not():
     """The frames of an empty scene differ by grain of the same strength."""
     level = replace(HARD, clutter=0.0)
@@ -205,6 +216,15 @@ def test_keypoints_follow_the_motion_exactly(drifting):
     moved = (last.keypoints - first.keypoints)[0]
     np.testing.assert_allclose(moved[:, :2], np.broadcast_to((20.0, 0.0), (21, 2)), atol=1e-3)
     np.testing.assert_allclose(last.boxes - first.boxes, [[20.0, 0.0, 20.0, 0.0]], atol=1e-3)
+
+
+def test_hands_that_are_nearer_are_larger(drifting):
+    sides = []
+    for farther in (1.0, 0.8):
+        drifting([(48.0, 36.0)], [0.0], farther)
+        x0, y0, x1, y1 = clip(1, 1, 1)[0].boxes[0]
+        sides.append(max(x1 - x0, y1 - y0))
+    assert 1.2 < sides[1] / sides[0] < 1.35
 
 
 def detail(frame):
