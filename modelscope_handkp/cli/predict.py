@@ -14,6 +14,7 @@ from ..model_dir.settings import TTA_LEVELS
 from ..results.formats import FORMATS
 from ..sources.listing import VIDEO_SUFFIXES, is_remote, list_sources
 from ..sources.video import is_video
+from .drawing import add_drawing_arguments, style_of
 from .exit_codes import OK, SOME_FAILED
 from .out_names import OutNames
 from .predict_images import predict_images
@@ -87,10 +88,16 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("--precision", default=FLOAT32, choices=PRECISIONS, help="of the networks (%(default)s)")
     parser.add_argument("--tta", default="full", choices=TTA_LEVELS, help="views of each crop (%(default)s)")
+    add_drawing_arguments(parser)
+    parser.add_argument(
+        "--trails", type=int, metavar="N", help="draw the way of each wrist in the last N frames of videos"
+    )
     parser.set_defaults(run=_predict)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    style = style_of(arguments)
+    images, videos = _images_and_videos(arguments)
     estimator = HandEstimator.from_pretrained(
         arguments.model,
         arguments.device,
@@ -104,7 +111,6 @@ def _predict(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         tta=arguments.tta,
     )
-    images, videos = _images_and_videos(arguments)
     format = arguments.format or IMAGE_FORMAT
     listed = arguments.json or arguments.out / f"{IMAGES_STEM}.{ENDINGS[format]}"
     sources = [source for source in [*images, *videos] if isinstance(source, str) and not is_remote(source)]
@@ -115,10 +121,11 @@ def _predict(arguments: argparse.Namespace) -> int:
     names, failed = OutNames(arguments.out, [*sources, listed]), 0
     if images:
         drawings = [path for image in images for path in names.of(image, "jpg")]
-        failed += predict_images(estimator, images, drawings, listed, format)
+        failed += predict_images(estimator, images, drawings, listed, format, style)
     if videos:
         format = arguments.format or VIDEO_FORMAT
-        options = VideoOptions(arguments.start, arguments.end, arguments.every, format, arguments.show)
+        span = arguments.start, arguments.end, arguments.every or 1
+        options = VideoOptions(*span, format, style, arguments.trails, arguments.show)
         files = [names.of(_stem(video), "mp4", ENDINGS[format]) for video in videos]
         failed += predict_videos(estimator, videos, files, options)
     return SOME_FAILED if failed else OK
@@ -138,8 +145,8 @@ def _images_and_videos(arguments: argparse.Namespace) -> tuple[list[str], list[s
         (videos if source.lower().endswith(VIDEO_SUFFIXES) or is_video(source) else images).append(source)
     if arguments.camera is not None:
         videos.append(arguments.camera)
-    given = {"--start": arguments.start, "--end": arguments.end, "--every": arguments.every, "--show": arguments.show}
-    useless = [name for name, value in given.items() if value not in (None, False)]
+    names = ("start", "end", "every", "trails", "show")
+    useless = [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]
     if useless and not videos:
         raise InputError(f"{', '.join(useless)}: for videos and cameras, of which none is given.")
     if arguments.show:

@@ -17,6 +17,8 @@ from ..estimator import HandEstimator
 from ..hands import Result
 from ..results.formats import open_results
 from ..results.json_report import entry_of
+from ..results.style import DrawingStyle
+from ..results.trails import Trails
 from ..results.video import VideoWriter
 from ..sources.video import open_video
 from ..tracking import HandTracker
@@ -27,12 +29,15 @@ KEYS_THAT_END = (ord("q"), 27)  # 27: Escape
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """start, end, every: as in `open_video`, or None. format: of the file of frames. show: frames in a window, too."""
+    """start, end, every: as in `open_video`. format: of the file of frames. style: of the drawn hands. trails: frames
+    of them, or None. show: frames in a window, too."""
 
     start: float | None
     end: float | None
-    every: int | None
+    every: int
     format: str
+    style: DrawingStyle
+    trails: int | None
     show: bool
 
 
@@ -63,16 +68,18 @@ def _predict(
     estimator: HandEstimator, source: str | int, drawn: Path, listed: Path, options: VideoOptions, bar: "tqdm[Any]"
 ) -> None:
     with ExitStack() as opened:
-        video = opened.enter_context(open_video(source, options.start, options.end, options.every or 1))
+        video = opened.enter_context(open_video(source, options.start, options.end, options.every))
         bar.total = video.frame_count
-        rate = None if video.rate is None else video.rate / (options.every or 1)
+        rate = None if video.rate is None else video.rate / options.every
         is_file = isinstance(source, str) and os.path.isfile(source)  # noqa: PTH113  Path.is_file raises on long names
         writer = opened.enter_context(VideoWriter(drawn, video.size, rate, str(source) if is_file else None))
         add = opened.enter_context(open_results(listed, options.format))
+        trails = None if options.trails is None else Trails(options.trails)
         if options.show:
             opened.callback(cv2.destroyAllWindows)
         for index, time, image, hands in HandTracker(estimator).stream(video):
-            drawing = hands.draw(image)
+            canvas = image if trails is None else trails.draw(image, hands)
+            drawing = hands.draw(canvas, options.style)
             writer.write(_of_size(drawing, video.size), time)
             add(entry_of(Result(source if is_file else video.name, image, hands), index, time))
             bar.update()

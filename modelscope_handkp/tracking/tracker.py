@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..estimator import HandEstimator
 from ..geometry.boxes import iou
 from ..hands import Hands
-from ..pose.refine import CONFIRMED_SHARE, around, confidence, kept_hands
+from ..pose.refine import CONFIRMED_SHARE, around, confidence, kept_hands, mean_scores, poorly_localised
 from ..sources.video import Video, open_video
 from .association import assign, import_assignment
 from .one_euro import OneEuro
@@ -22,7 +22,10 @@ SAME_IOU = 0.3  # of a detected box and a followed one, from which on both are o
 DETECT_EVERY = 10
 KEEP_SECONDS = 2.0
 SMOOTHING = OneEuro()
-DOUBT_SHARE = 1.3  # of the threshold, below which a followed hand is doubtful and detection runs
+KEPT_SHARE = 0.6  # of the threshold, from which on a hand is followed further
+UNSEEN_SHARE = 0.7  # of its score that a hand keeps when the detector does not see it
+DOUBTFUL_EVERY = 3  # frames from one detection to the next while a hand is lost or doubtful
+DOUBT_SHARE = 1.3  # of the threshold, below which a followed hand is doubtful
 
 
 class TrackedFrame(NamedTuple):
@@ -110,47 +113,57 @@ class HandTracker:
         if not is_number(time) or time <= self._time:
             raise InputError(f"frames must come in the order of their times: {time!r:.40} after {self._time:.3f} s.")
         size = image.shape[1], image.shape[0]
-        followed = self._boxes(time, *size)
-        boxes, scores = self._with_detected(image, followed)
-        self._match(self._observe(image, boxes, scores), time)
+        boxes, scores = self._followed(time, *size)
+        followed = len(boxes)
+        self._since_detection += 1
+        if self._detection_is_due(followed):
+            self._since_detection = 0
+            boxes, scores = _with_detected(boxes, scores, *self.estimator.detect([image])[0])
+        self._match(self._observe(image, boxes, scores, followed), time)
         self._time = time
         return self._hands(size)
 
-    def _boxes(self, time: float, width: int, height: int) -> Array:
-        """(N, 4) xyxy: where the visible hands are expected, those that have an area in the image."""
-        boxes = [track.box(time, width, height) for track in self._tracks if track.visible]
-        solid = [box for box in boxes if box[2] - box[0] >= 1 and box[3] - box[1] >= 1]
-        return np.array(solid, np.float32).reshape(-1, 4)
-
-    def _with_detected(self, image: Image, followed: Array) -> tuple[Array, Array]:
-        """The boxes that are followed, and the detected ones that are of other hands, with scores."""
-        scores = np.ones(len(followed), np.float32)
-        self._since_detection += 1
-        if not self._detection_is_due(len(followed)):
-            return followed, scores
-        self._since_detection = 0
-        ((found, found_scores),) = self.estimator.detect([image])
-        new = (iou(found, followed) < SAME_IOU).all(axis=1) if len(followed) else np.ones(len(found), bool)
-        return np.concatenate([followed, found[new]]), np.concatenate([scores, found_scores[new]])
+    def _followed(self, time: float, width: int, height: int) -> tuple[Array, Array]:
+        """Boxes (N, 4) and scores (N,) of the visible hands where they are expected, if that is in the image."""
+        tracks = [track for track in self._tracks if track.visible]
+        boxes = np.array([track.box(time, width, height) for track in tracks], np.float32).reshape(-1, 4)
+        scores = np.array([track.seen.score for track in tracks], np.float32)
+        solid = (boxes[:, 2:] - boxes[:, :2] >= 1).all(axis=1)
+        return boxes[solid], scores[solid]
 
     def _detection_is_due(self, followed: int) -> bool:
         sure = DOUBT_SHARE * self.threshold
         clear = all(track.visible and track.seen.confidence >= sure for track in self._tracks)
-        return not followed or not clear or self._since_detection >= self.detect_every
+        return not followed or self._since_detection >= (
+            self.detect_every if clear else min(DOUBTFUL_EVERY, self.detect_every)
+        )
 
-    def _observe(self, image: Image, boxes: Array, scores: Array) -> list[Observation]:
-        """The hands in these boxes, one for each real hand."""
+    def _observe(self, image: Image, boxes: Array, scores: Array, followed: int) -> list[Observation]:
+        """The hands in these boxes, of which the first are followed; one for each real hand."""
         if not len(boxes):
             return []
-        keypoints = self.estimator(image, boxes).keypoints
+        keypoints, boxes = self._look(image, boxes)
         confidences = confidence(keypoints, scores)
-        kept = kept_hands(keypoints, boxes, confidences, CONFIRMED_SHARE * self.threshold)
+        share = np.full(len(boxes), CONFIRMED_SHARE, np.float32)
+        share[:followed] = KEPT_SHARE
+        kept = kept_hands(keypoints, boxes, confidences / share, self.threshold)
         height, width = image.shape[:2]
         return [
             Observation(keypoints[i], box, float(scores[i]), float(confidences[i]), color_at(image, keypoints[i]))
             for i, box in zip(kept, around(keypoints[kept], width, height))
             if (box[2:] > box[:2]).all()
         ]
+
+    def _look(self, image: Image, boxes: Array) -> tuple[Array, Array]:
+        """Keypoints (N, 21, 3) in boxes (N, 4), and the boxes: moved to the hand where that lies beside them."""
+        keypoints = np.array(self.estimator(image, boxes).keypoints)
+        poor, moved = poorly_localised(keypoints, boxes, image.shape[1], image.shape[0])
+        if not len(poor):
+            return keypoints, boxes
+        again, boxes = self.estimator(image, moved).keypoints, boxes.copy()
+        better = mean_scores(again) > mean_scores(keypoints[poor])
+        keypoints[poor[better]], boxes[poor[better]] = again[better], moved[better]
+        return keypoints, boxes
 
     def _match(self, observed: list[Observation], time: float) -> None:
         """Give each observation to its track, or a new one; forget the tracks that were not seen for too long."""
@@ -184,6 +197,21 @@ class HandTracker:
         ids = np.array([track.id for track in shown])
         threshold = self.estimator.keypoint_threshold
         return Hands(keypoints, boxes, np.array(scores), np.array(confidences), size, ids, keypoint_threshold=threshold)
+
+
+def _with_detected(boxes: Array, scores: Array, found: Array, found_scores: Array) -> tuple[Array, Array]:
+    """The boxes (N, 4) that are followed, and after them those detected (M, 4) that are of other hands, with scores.
+
+    A followed box has the score of the detected one that it is; without one it loses some.
+    """
+    if not len(boxes) or not len(found):
+        return np.concatenate([boxes, found]), np.concatenate([scores * UNSEEN_SHARE, found_scores])
+    overlap = iou(boxes, found)
+    same = overlap >= SAME_IOU
+    detected = np.where(same, found_scores, 0).max(axis=1)
+    new = ~same.any(axis=0)
+    scores = np.maximum(detected, scores * UNSEEN_SHARE)
+    return np.concatenate([boxes, found[new]]), np.concatenate([scores, found_scores[new]])
 
 
 def color_at(image: Image, keypoints: Array) -> Array:

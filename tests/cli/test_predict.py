@@ -267,7 +267,7 @@ def test_an_image_that_fails_later_fails_alone(folder: Path, model: str, monkeyp
     write(folder, "a.png", "b.png")
     drawn: list[int] = []
 
-    def failing(hands: Hands, path: Path, image: np.ndarray) -> None:
+    def failing(hands: Hands, path: Path, *rest: Any) -> None:
         drawn.append(1)
         if len(drawn) == 1:
             raise HandkpError("no ink")

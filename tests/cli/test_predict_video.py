@@ -144,6 +144,7 @@ def test_a_video_in_the_output_folder_is_left_alone(folder: Path, model: str) ->
         ([], "name images or videos .* --camera N"),
         (["in/a.png", "--start", "1"], "--start: for videos and cameras"),
         (["in/a.png", "--show", "--every", "2"], "--every, --show: for videos and cameras"),
+        (["in/v.mp4", "--line-width", "0"], "line_width must be"),
         (["in/v.mp4", "--show"], "--show needs a display"),
     ],
 )
