@@ -168,12 +168,14 @@ class _Stage:
         return _Seen(hands, spheres, look(spheres, offset, self._scale, place + self._shake.at(time)))
 
     def _moments(self, time: float, now: _Seen) -> list[float]:
-        """Times of the sub-frames around `time`: the more the farther joints move while the shutter is open."""
+        """Times of the sub-frames around `time`: the more the farther joints in the image move while
+        the shutter is open."""
         if not self._exposure:
             return [time]
         before = self._seen(time - self._exposure / 2)
-        path = project(now.hands, now.cameras) - project(before.hands, before.cameras)
-        moved = 2 * float(path[..., :2].norm(dim=-1).max())
+        here, there = (project(seen.hands, seen.cameras)[..., :2] for seen in (now, before))
+        inside = ((here > 0) & (here < torch.tensor(self._size))).all(-1)
+        moved = 2 * float(((here - there).norm(dim=-1) * inside).max())
         count = min(max(round(moved / _SUB_FRAME_PX), 1), _MOST_SUB_FRAMES)
         return [time + self._exposure * (2 * i + 1 - count) / (2 * count) for i in range(count)]
 
