@@ -13,6 +13,7 @@ GATE = 0.6  # hand lengths by which a hand may be away from where it is expected
 GATE_GROWTH = 2.5  # hand lengths a second by which that grows while it is hidden
 MAX_RATIO = 2.5  # of the lengths of a hand now and before
 COLOR_WEIGHT = 0.02  # hand lengths that one unit of colour difference counts as
+HIDDEN_COST = 0.3  # hand lengths, of a hand that was not seen in the frame before
 IMPOSSIBLE = 1e6  # cost
 
 
@@ -54,6 +55,8 @@ def _cost(track: Track, seen: Observation, time: float) -> float:
     hidden = 0.0 if track.visible else time - track.time
     if _middle_distance(seen.keypoints, expected) / scale > GATE + GATE_GROWTH * hidden:
         return IMPOSSIBLE
+    if not track.visible:
+        distance += HIDDEN_COST
     return distance + COLOR_WEIGHT * float(np.linalg.norm(seen.color - track.color))
 
 

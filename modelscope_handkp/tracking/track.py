@@ -37,7 +37,7 @@ class Track:
     def __init__(self, seen: Observation, time: float, smoothing: OneEuro | None) -> None:
         self.id: int | None = None
         self.seen, self.time, self.visible = seen, time, True
-        self.color = seen.color
+        self.color, self.count = seen.color, 1
         self._velocity = np.zeros(2, np.float32)  # pixels a second
         self._filter = None if smoothing is None else PointFilter(smoothing)
         self._smoothing = smoothing
@@ -72,6 +72,7 @@ class Track:
             self._filter = None if self._smoothing is None else PointFilter(self._smoothing)
         self.seen, self.time, self.visible = seen, time, True
         self.color = 0.9 * self.color + 0.1 * seen.color
+        self.count += 1
         self.keypoints = self._smoothed(seen, time)
 
     def _smoothed(self, seen: Observation, time: float) -> Array:

@@ -22,7 +22,9 @@ SAME_IOU = 0.3  # of a detected box and a followed one, from which on both are o
 DETECT_EVERY = 10
 KEEP_SECONDS = 2.0
 SMOOTHING = OneEuro()
-KEPT_SHARE = 0.6  # of the threshold, from which on a hand is followed further
+SURE_SHARE = 1.5  # of the threshold, from which on one frame is enough for a hand to have an id
+SURE_FRAMES = 5  # which are needed else
+KEPT_SHARE = 0.7  # of the threshold, from which on a hand is followed further
 UNSEEN_SHARE = 0.7  # of its score that a hand keeps when the detector does not see it
 DOUBTFUL_EVERY = 3  # frames from one detection to the next while a hand is lost or doubtful
 DOUBT_SHARE = 1.3  # of the threshold, below which a followed hand is doubtful
@@ -180,8 +182,13 @@ class HandTracker:
         ]
         self._tracks += [Track(seen, time, self.smoothing) for i, seen in enumerate(observed) if i not in matched]
         for track in self._tracks:
-            if track.id is None and track.seen.confidence >= self.threshold:
+            if track.id is None and self._is_sure(track):
                 track.id, self._next_id = self._next_id, self._next_id + 1
+
+    def _is_sure(self, track: Track) -> bool:
+        """Whether it is a hand: clearly, or in several frames."""
+        share = SURE_SHARE if track.count < SURE_FRAMES else 1.0
+        return track.seen.confidence >= share * self.threshold
 
     def _hands(self, size: tuple[int, int]) -> Hands:
         shown = [track for track in self._tracks if track.visible and track.id is not None]
