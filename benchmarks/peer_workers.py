@@ -27,8 +27,8 @@ RANDOM = "random weights: the number of hands means nothing"
 class Peer:
     """A library at work.
 
-    packages: whose versions are told. answers: what it can be asked, "image" and names of networks. remark: what a
-    reader of its numbers must know.
+    packages: whose versions are told. answers: what it can be asked, "image", "keypoints" and names of networks.
+    remark: what a reader of its numbers must know.
     """
 
     packages: tuple[str, ...] = ()
@@ -37,6 +37,10 @@ class Peer:
 
     def image(self, image: Any, boxes: Any) -> int:
         """The number of hands found in an image (H, W, 3) uint8 BGR; true boxes (N, 4) xyxy for who needs them."""
+        raise NotImplementedError
+
+    def keypoints(self, image: Any, most: int) -> list[Any]:
+        """Those of the hands of the next frame of a video."""
         raise NotImplementedError
 
     def network(self, name: str) -> None:
@@ -94,6 +98,7 @@ class MediaPipe(Peer):
     """``mp.solutions.hands``; ``tracking`` has a tracker for each number of hands, which is told that number."""
 
     packages = ("mediapipe",)
+    answers = ("image", "keypoints")
 
     def __init__(self, tracking: bool) -> None:
         import mediapipe
@@ -101,13 +106,21 @@ class MediaPipe(Peer):
         self.hands, self.tracking, self.trackers = mediapipe.solutions.hands.Hands, tracking, {}
 
     def image(self, image: Any, boxes: Any) -> int:
+        return len(self.keypoints(image, len(boxes)))
+
+    def keypoints(self, image: Any, most: int) -> list[Any]:
+        """(N, 21, 2) in image pixels, of at most so many hands when tracking."""
         import cv2
 
-        most = len(boxes) if self.tracking else 8
+        most = most if self.tracking else 8
         if most not in self.trackers:
             self.trackers[most] = self.hands(static_image_mode=not self.tracking, max_num_hands=most)
         found = self.trackers[most].process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        return len(found.multi_hand_landmarks or ())
+        height, width = image.shape[:2]
+        return [
+            [(point.x * width, point.y * height) for point in hand.landmark]
+            for hand in found.multi_hand_landmarks or ()
+        ]
 
 
 class RTMLib(Peer):
@@ -241,13 +254,16 @@ def serve(build: Callable[[], Peer], requests: Iterable[str], replies: TextIO) -
 
 
 def answer(peer: Peer, what: str, image: str = "", boxes: Any = (), warm: int = 0) -> dict[str, Any]:
-    """``what`` is "memory", "image" or the name of a network; ``image`` a file of numpy's; ``warm``: so often before
-    it counts."""
+    """``what`` is "memory", "image", "keypoints" or the name of a network; ``image`` a file of numpy's; ``warm``: so
+    often before it counts."""
     if what == "memory":
         return {"mebibytes": peak_memory()}
-    pixels = np.load(image) if what == "image" else None
+    pixels = np.load(image) if image else None
     for _ in range(warm + 1):
         start = time.perf_counter()
+        if what == "keypoints":
+            found = peer.keypoints(pixels, len(boxes))
+            return {"seconds": time.perf_counter() - start, "keypoints": found}
         hands = peer.image(pixels, boxes) if what == "image" else peer.network(what)
         seconds = time.perf_counter() - start
     return {"seconds": seconds, "hands": hands}

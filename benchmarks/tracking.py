@@ -18,12 +18,16 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from embedded import FOUND_IOU, HELD_OUT_SEED, matched
 from numpy.typing import NDArray
+from peers import Row, Worker
 from tqdm import tqdm
 
 from modelscope_handkp import HandEstimator, Hands
@@ -31,6 +35,7 @@ from modelscope_handkp.data.metrics import distances, pck
 from modelscope_handkp.errors import HandkpError
 from modelscope_handkp.geometry.boxes import iou, xyxy_to_xywh
 from modelscope_handkp.model_dir.settings import TTA_LEVELS
+from modelscope_handkp.pose.refine import around
 from modelscope_handkp.synthetic import ClipFrame, render_clip
 from modelscope_handkp.tracking import HandTracker
 
@@ -72,6 +77,34 @@ class Tracked:
 
     def __call__(self, frame: ClipFrame) -> Hands:
         return self.tracker.update(frame.image, frame.time)
+
+
+class MediaPipe:
+    """MediaPipe Hands in its tracking mode, in a process of its own for each clip; it gives no identities."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        self.row = Row("MediaPipe Hands", "mediapipe", {"tracking": True}, python)
+        self.folder, self.frame = folder, folder / "frame.npy"
+        self.worker: Worker | None = None
+
+    def begin(self, hands: int) -> None:
+        self.close()
+        self.worker, self.hands = Worker(self.row, self.folder), hands
+        self.worker.hello()
+
+    def __call__(self, frame: ClipFrame) -> Hands:
+        np.save(self.frame, frame.image)
+        assert self.worker
+        answer = self.worker.ask(what="keypoints", image=str(self.frame), boxes=[[0, 0, 1, 1]] * self.hands)
+        self.seconds = answer["seconds"]
+        points = np.array(answer["keypoints"], np.float32).reshape(-1, 21, 2)
+        keypoints = np.concatenate([points, np.ones((*points.shape[:2], 1), np.float32)], axis=2)
+        return Hands(keypoints, around(keypoints, *frame.image.shape[1::-1]), np.ones(len(points)))
+
+    def close(self) -> None:
+        """End the process."""
+        if self.worker:
+            self.worker.close()
 
 
 def identities(clip: list[Found]) -> Any:
@@ -166,6 +199,18 @@ def numbers(clips: list[list[Found]], has_ids: bool) -> dict[str, float]:
     return result
 
 
+def rendered(clip: Iterator[ClipFrame]) -> Iterator[ClipFrame]:
+    """The frames of a clip, rendered on one thread, which is fastest."""
+    threads = torch.get_num_threads()
+    while True:
+        torch.set_num_threads(1)
+        frame = next(clip, None)
+        torch.set_num_threads(threads)
+        if frame is None:
+            return
+        yield frame
+
+
 def run(methods: dict[str, Any], clips: Iterator[tuple[int, Iterator[ClipFrame]]], total: int) -> tuple[Any, Any]:
     """What each method finds in each clip, and its milliseconds a frame, all methods in turn on each frame."""
     found: dict[str, list[list[Found]]] = {name: [] for name in methods}
@@ -174,11 +219,11 @@ def run(methods: dict[str, Any], clips: Iterator[tuple[int, Iterator[ClipFrame]]
         for name, method in methods.items():
             method.begin(hands)
             found[name].append([])
-        for frame in clip:
+        for frame in rendered(clip):
             for name, method in methods.items():
                 started = time.perf_counter()
                 seen = method(frame)
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(getattr(method, "seconds", time.perf_counter() - started))
                 found[name][-1].append(Found(frame._replace(image=None), seen))
     return found, {name: 1000 * float(np.mean(each)) for name, each in seconds.items()}
 
@@ -194,10 +239,22 @@ def main() -> None:
     parser.add_argument("--level", default="medium")
     parser.add_argument("--hands", type=int, nargs="+", default=HANDS, help="in the clips, in turn")
     parser.add_argument("--seed", type=int, default=HELD_OUT_SEED)
+    parser.add_argument("--mediapipe", metavar="PYTHON", help="a Python that has MediaPipe")
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     args = parser.parse_args()
     estimator = HandEstimator.from_pretrained(args.model, tta=args.tta, engine=args.engine)
     methods: dict[str, Any] = {"tracked": Tracked(HandTracker(estimator)), "frame by frame": FrameByFrame(estimator)}
+    with ExitStack() as opened:
+        if args.mediapipe:
+            folder = opened.enter_context(TemporaryDirectory())
+            methods["MediaPipe, tracking"] = opened.enter_context(closing(MediaPipe(args.mediapipe, Path(folder))))
+        results = measure(methods, args)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def measure(methods: dict[str, Any], args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The figures of each method, which are printed, too."""
     counts = [args.hands[index % len(args.hands)] for index in range(args.clips)]
     clips = (
         (hands, render_clip(args.seed + index, args.frames, hands=hands, level=args.level))
@@ -206,12 +263,11 @@ def main() -> None:
     found, milliseconds = run(methods, clips, args.clips)
     results = {}
     for name, frames in found.items():
-        results[name] = {**numbers(frames, name != "frame by frame"), "milliseconds a frame": milliseconds[name]}
+        results[name] = {**numbers(frames, name == "tracked"), "milliseconds a frame": milliseconds[name]}
         print(f"\n{name}")
         for what, value in results[name].items():
             print(f"  {what:34s}{value:10.3f}")
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=2) + "\n")
+    return results
 
 
 if __name__ == "__main__":
