@@ -40,7 +40,7 @@ def write_video(
     options: dict[str, str] | None = None,
     container: dict[str, str] | None = None,
     images: Sequence[np.ndarray] | None = None,
-    form: str | None = None,
+    title: str = "",
 ) -> Path:
     """Write a video of `numbered` frames, or of ``images`` (H, W, 3) BGR.
 
@@ -48,7 +48,8 @@ def write_video(
     """
     import av
 
-    with av.open(str(path), "w", format=form, options=container or {}) as file:
+    with av.open(str(path), "w", options=container or {}) as file:
+        file.metadata["title"] = title
         stream = file.add_stream(codec or CODECS.get(path.suffix, "libx264"), rate=rate, options=options or {})
         stream.width, stream.height = size
         stream.pix_fmt = pixels or PIXELS.get(path.suffix, "yuv420p")

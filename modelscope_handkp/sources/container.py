@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InputError, MissingPackageError
 from .frame_images import Converter
 from .frames import UnreadFrame, UnreadFrames, VideoFacts
-from .pixels import MAX_PIXELS, check_size
+from .pixels import MAX_PIXELS
 
 FORMATS = (  # libav's demuxers, without those that open what a file names: hls, dash, concat, sdp, image2
     *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "gif", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg"),
@@ -83,8 +83,6 @@ def _video_stream(container: Any, name: str) -> Any:
     stream = best if best in videos else videos[0]
     if stream.codec_context is None:
         raise InputError(f"{name} has video of a codec that PyAV does not decode.")
-    if stream.width and stream.height:
-        check_size(stream.width, stream.height, name)
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
 

@@ -46,9 +46,11 @@ def _stated_in(file: IO[bytes], box: Element, name: str) -> int:
         data = file.read(min(CHUNK + BOX_HEAD, box.end - place))
         if not data:
             break
-        for found in _BOXES.finditer(data, 0, CHUNK):
-            kind, start = found[0], found.end()
-            length = int.from_bytes(data[max(start - 8, 0) : start - 4], "big")
+        for found in _BOXES.finditer(data):
+            kind, head, start = found[0], found.start() - 4, found.end()
+            length = int.from_bytes(data[max(head, 0) : head + 4], "big")
+            if not 0 <= head < CHUNK:  # it is one of the chunk before, or of the next
+                continue
             if 1 < length < 16 or length > box.end - box.start:  # numbers that look like its type by chance
                 continue
             if kind == b"cmov":

@@ -2,8 +2,10 @@
 
 import gc
 import os
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import PIL.Image
 import pytest
 
 pytest.importorskip("av", reason="PyAV is not installed")
+import av
 from video_files import number_of, numbered, write_video
 
 from modelscope_handkp.errors import InputError, MissingFileError, MissingPackageError
@@ -157,6 +160,61 @@ def test_start_is_reached_without_decoding_what_comes_before(tmp_path: Path, mon
     assert numbers(open_video(path, start=1.0)) == list(range(25, 40))
 
 
+def same_from(path: Path, start: float) -> list[int]:
+    """The numbers of the frames from ``start`` on, which are to be those of reading from the beginning."""
+    whole, part = frames_before_an_error(open_video(path)), frames_before_an_error(open_video(path, start=start))
+    expected = [(frame.index, frame.time, number_of(frame.image)) for frame in whole if frame.time >= start]
+    assert [(frame.index, frame.time, number_of(frame.image)) for frame in part] == expected
+    return [frame.index for frame in part]
+
+
+def frames_before_an_error(video: Any) -> list[Frame]:
+    frames = []
+    with suppress(InputError):
+        for frame in video:
+            frames.append(frame)
+    return frames
+
+
+def test_a_keyframe_that_cannot_be_decoded_is_not_begun_with(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", 40, options={"g": "10", "bf": "0"})
+    with av.open(str(path)) as file:
+        keyframes = [(packet.pts / 1000, bytes(packet)) for packet in file.demux(video=0) if packet.is_keyframe]
+    start, content = keyframes[2]
+    path.write_bytes(path.read_bytes().replace(content, bytes(len(content))))
+    assert len(same_from(path, start)) > 8
+
+
+def test_equal_timestamps_count_the_same(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", 30, codec="mjpeg", pixels="yuvj420p")
+    content = bytearray(path.read_bytes())
+    images = [place for place in range(len(content) - 3) if content[place : place + 3] == b"\xff\xd8\xff"]
+    for number in (5, 6, 7, 11):  # the time of a block stands before its flags, which stand before its content
+        content[images[number] - 3 : images[number] - 1] = content[images[4] - 3 : images[4] - 1]
+    path.write_bytes(content)
+    same_from(path, start=0.8)
+
+
+def test_frames_before_the_first_keyframe_count_the_same(tmp_path: Path) -> None:
+    """As in a recording of a broadcast, whose first frames refer to some that are not there."""
+    options = {"g": "8", "bf": "3", "x264-params": "open-gop=1:scenecut=0"}
+    whole, path = write_video(tmp_path / "whole.mkv", 60, options=options), tmp_path / "a.mkv"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        stream, keyframes = target.add_stream_from_template(source.streams.video[0]), 0
+        for packet in source.demux(video=0):
+            keyframes += packet.is_keyframe
+            if packet.size and keyframes > 1:
+                packet.stream = stream
+                target.mux(packet)
+    indices = [frame.index for frame in open_video(path)]
+    assert 40 < len(indices) < 60
+    for start in (0.4, 1.0, 1.5):
+        frames = list(open_video(path, start=start))
+        expected = [frame for frame in open_video(path) if frame.time >= start]
+        assert [frame[:2] for frame in frames] == [frame[:2] for frame in expected]
+        assert [number_of(frame.image) for frame in frames] == [number_of(frame.image) for frame in expected]
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -250,6 +308,7 @@ def test_a_fork_does_not_read_on(clips: dict[str, Path]) -> None:
     next(video)
     child = os.fork()
     if child == 0:
+        signal.alarm(10)
         try:
             next(video)
         except InputError as error:
@@ -262,6 +321,7 @@ def test_a_video_that_was_opened_before_a_fork_is_read_behind_it(clips: dict[str
     video = open_video(clips[".mp4"])
     child = os.fork()
     if child == 0:
+        signal.alarm(10)
         os._exit(0 if len(list(video)) == 50 else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert len(list(video)) == 50

@@ -137,7 +137,7 @@ def test_a_stream_without_a_length_is_live(server: Server, tmp_path: Path) -> No
         frames = list(video)
     assert all(number_of(frame.image) == frame.index for frame in frames)
     assert [frame.time for frame in frames] == pytest.approx([frame.index / 25 for frame in frames], abs=1e-3)
-    assert frames[-1].index >= 57
+    assert frames[-1].index == 59
 
 
 def test_a_slow_reader_of_a_stream_gets_the_newest_frame(server: Server, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_stream_by_udp_is_read() -> None:
         stop.set()
         thread.join()
     assert len(frames) > 2
-    first = number_of(frames[0].image)
+    first = number_of(frames[0].image) - frames[0].index
     assert all(number_of(frame.image) - frame.index == first for frame in frames)
     assert np.diff([frame.time for frame in frames]).min() > 0
 
@@ -251,7 +251,7 @@ def test_a_camera_of_the_network_is_read() -> None:
         for frame in video:
             frames.append(frame)
     assert len(frames) > 5
-    first = number_of(frames[0].image)
+    first = number_of(frames[0].image) - frames[0].index
     assert all(number_of(frame.image) - frame.index == first for frame in frames)
     np.testing.assert_allclose([frame.time for frame in frames], [frame.index / 25 for frame in frames], atol=0.01)
     assert number_of(frames[-1].image) > 140
