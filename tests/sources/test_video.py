@@ -185,6 +185,19 @@ def test_a_keyframe_that_cannot_be_decoded_is_not_begun_with(tmp_path: Path) -> 
     assert len(same_from(path, start)) > 8
 
 
+def test_an_index_that_points_elsewhere_is_not_believed(tmp_path: Path) -> None:
+    options, container = {"x264-params": "keyint=5:min-keyint=5:scenecut=0"}, {"cluster_time_limit": "190"}
+    path = write_video(tmp_path / "a.mkv", 40, options=options, container=container)
+    content = bytearray(path.read_bytes())
+    cues = content.rindex(b"\x1c\x53\xbb\x6b")
+    places = [place for place in range(cues, len(content)) if content[place : place + 2] == b"\xf1\x82"]
+    assert len(places) > 5
+    for place, following in zip(places, [*places[2:], places[-1], places[-1]], strict=True):
+        content[place : place + 4] = content[following : following + 4]
+    path.write_bytes(content)
+    assert same_from(path, start=0.5) == list(range(13, 40))
+
+
 def test_equal_timestamps_count_the_same(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mkv", 30, codec="mjpeg", pixels="yuvj420p")
     content = bytearray(path.read_bytes())
@@ -284,6 +297,7 @@ def test_a_video_is_read_once(clips: dict[str, Path]) -> None:
     closed.close()
     with pytest.raises(InputError, match="open it again"):
         iter(closed)
+    assert next(closed, None) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

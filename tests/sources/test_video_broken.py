@@ -286,14 +286,20 @@ def test_a_claimed_size_is_refused(tmp_path: Path, width: int, height: int) -> N
         open_video(path)
 
 
-def test_a_size_is_refused_before_room_is_made(tmp_path: Path) -> None:
-    """The decoder learns of it before the container does."""
-    path = write_video(tmp_path / "a.gif", count=2)
-    content = bytearray(path.read_bytes())
-    content[6:10] = struct.pack("<HH", 12_000, 12_000)
-    path.write_bytes(content)
+@pytest.mark.parametrize("suffix", [".gif", ".avi"])
+def test_a_size_is_refused_before_room_is_made(tmp_path: Path, suffix: str) -> None:
+    """The decoder learns of it after the container, and for an avi while libav looks for its kind of pixels."""
+    codec, pixels = (None, None) if suffix == ".gif" else ("mjpeg", "yuvj420p")
+    path = write_video(tmp_path / f"a{suffix}", count=3, codec=codec, pixels=pixels)
+    content = path.read_bytes()
+    if suffix == ".gif":
+        content = content[:6] + struct.pack("<HH", 12_000, 12_000) + content[10:]
+    size = struct.pack(">HH", 48, 64)
+    path.write_bytes(
+        content.replace(b"\xff\xc0\0\x11\x08" + size, b"\xff\xc0\0\x11\x08" + struct.pack(">HH", 12_000, 12_000))
+    )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InputError, match=r"a\.gif has no frame of 1 to 80000000 pixels"):
+    with pytest.raises(InputError, match=rf"a\{suffix} has no frame of 1 to 80000000 pixels"):
         open_video(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
