@@ -12,6 +12,8 @@ from .exit_codes import INTERRUPTED, REFUSED
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 when an image failed, 2 when nothing could begin, 130 on Ctrl-C."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be no text that it can show
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     arguments = _parser().parse_args(argv)
     try:

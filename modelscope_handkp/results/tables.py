@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,7 +89,7 @@ def parquet_report(path: str | Path) -> Iterator[Add]:
     with (
         open_atomically(path) as file,
         io.FileIO(file.fileno(), "wb", closefd=False) as raw,
-        pyarrow.OSFile(file.name, "wb") as sink,
+        pyarrow.OSFile(os.fsencode(file.name), "wb") as sink,
     ):
         writer = _ParquetWriter(pyarrow, raw, sink, str(path))
         try:

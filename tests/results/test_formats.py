@@ -242,6 +242,14 @@ def test_a_name_that_is_no_utf_8_becomes_legible(format: str, tmp_path: Path) ->
     assert [record.source for record in read(tmp_path / "a")] == ["a\\udcff.jpg"]
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_whose_own_name_is_no_utf_8(format: str, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff")
+    with open_results(path, format) as add:
+        add(image("1.png", seeded_hands(0)))
+    assert len(list(read(path))) == 1
+
+
 def test_parquet_has_types_and_groups_of_rows(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     with open_results(tmp_path / "a", "parquet") as add:
