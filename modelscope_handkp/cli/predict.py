@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..checks import check_count
 from ..detection import OnnxDetector
 from ..engines import AUTO, ENGINES
 from ..engines.precision import FLOAT32, PRECISIONS
@@ -12,6 +13,9 @@ from ..errors import InputError
 from ..estimator import MAX_CANDIDATES, HandEstimator
 from ..model_dir.settings import TTA_LEVELS
 from ..results.formats import FORMATS
+from ..results.labels import font_of
+from ..results.style import DrawingStyle
+from ..sources.frames import Selection
 from ..sources.listing import VIDEO_SUFFIXES, is_remote, list_sources
 from ..sources.video import is_video
 from .drawing import add_drawing_arguments, style_of
@@ -19,6 +23,7 @@ from .exit_codes import OK, SOME_FAILED
 from .out_names import OutNames
 from .predict_images import predict_images
 from .predict_video import VideoOptions, check_display, predict_videos
+from .termination import orderly_termination
 
 DEFAULT_OUT = Path("hands")
 IMAGES_STEM = "hands"  # of the file of all images
@@ -96,8 +101,14 @@ def add_command(commands: Any) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    with orderly_termination():
+        return _find_and_draw(arguments)
+
+
+def _find_and_draw(arguments: argparse.Namespace) -> int:
     style = style_of(arguments)
     images, videos = _images_and_videos(arguments)
+    options = _video_options(arguments, style)
     estimator = HandEstimator.from_pretrained(
         arguments.model,
         arguments.device,
@@ -123,10 +134,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         drawings = [path for image in images for path in names.of(image, "jpg")]
         failed += predict_images(estimator, images, drawings, listed, format, style)
     if videos:
-        format = arguments.format or VIDEO_FORMAT
-        span = arguments.start, arguments.end, arguments.every or 1
-        options = VideoOptions(*span, format, style, arguments.trails, arguments.show)
-        files = [names.of(_stem(video), "mp4", ENDINGS[format]) for video in videos]
+        files = [names.of(_stem(video), "mp4", ENDINGS[options.format]) for video in videos]
         failed += predict_videos(estimator, videos, files, options)
     return SOME_FAILED if failed else OK
 
@@ -149,9 +157,25 @@ def _images_and_videos(arguments: argparse.Namespace) -> tuple[list[str], list[s
     useless = [f"--{name}" for name in names if getattr(arguments, name) not in (None, False)]
     if useless and not videos:
         raise InputError(f"{', '.join(useless)}: for videos and cameras, of which none is given.")
+    if arguments.json is not None and not images:
+        raise InputError("--json: for images, of which none is given; each video has a file of its own in --out.")
     if arguments.show:
         check_display()
     return images, videos
+
+
+def _video_options(arguments: argparse.Namespace, style: DrawingStyle) -> VideoOptions:
+    """What is done with each video.
+
+    Raises:
+        InputError: a number that is out of range, or a font that cannot be used. MissingFileError: no such font.
+    """
+    if arguments.trails is not None:
+        check_count("--trails", arguments.trails)
+    selection = Selection(arguments.start, arguments.end, 1 if arguments.every is None else arguments.every)
+    if style.label != "none":
+        font_of(style.language, style.font)
+    return VideoOptions(selection, arguments.format or VIDEO_FORMAT, style, arguments.trails, arguments.show)
 
 
 def _stem(video: str | int) -> str:

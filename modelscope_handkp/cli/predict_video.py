@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from ..results.formats import open_results
 from ..results.json_report import entry_of
 from ..results.style import DrawingStyle
 from ..results.trails import Trails
-from ..results.video import VideoWriter
-from ..sources.video import open_video
+from ..results.video import MAX_RATE, MIN_RATE, VideoWriter
+from ..sources.frames import Selection
+from ..sources.video import Video, open_video
 from ..tracking import HandTracker
 
 WINDOW = "hands (q ends)"
@@ -29,12 +31,10 @@ KEYS_THAT_END = (ord("q"), 27)  # 27: Escape
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """start, end, every: as in `open_video`. format: of the file of frames. style: of the drawn hands. trails: frames
-    of them, or None. show: frames in a window, too."""
+    """selection: of the frames. format: of the file of frames. style: of the drawn hands. trails: frames of them, or
+    None. show: frames in a window, too."""
 
-    start: float | None
-    end: float | None
-    every: int
+    selection: Selection
     format: str
     style: DrawingStyle
     trails: int | None
@@ -52,36 +52,48 @@ def predict_videos(
     """
     failed = 0
     for video, (drawn, listed) in zip(videos, files):
-        with tqdm(unit="frame", desc=Path(str(video)).name) as bar:
+        with tqdm(unit="frame", desc=drawn.stem) as bar:
             try:
                 _predict(estimator, video, drawn, listed, options, bar)
             except (HandkpError, OSError) as error:
                 failed += 1
                 tqdm.write(f"failed: {error}", file=sys.stderr)
-            finally:
-                if bar.n:
-                    tqdm.write(f"{bar.n} frames of {video}: drawn in {drawn}, listed in {listed}")
     return failed
 
 
 def _predict(
     estimator: HandEstimator, source: str | int, drawn: Path, listed: Path, options: VideoOptions, bar: "tqdm[Any]"
 ) -> None:
-    with ExitStack() as opened:
-        video = opened.enter_context(open_video(source, options.start, options.end, options.every))
+    chosen = options.selection
+    with open_video(source, chosen.start, chosen.end, chosen.every) as video:
         bar.total = video.frame_count
-        rate = None if video.rate is None else video.rate / options.every
-        is_file = isinstance(source, str) and os.path.isfile(source)  # noqa: PTH113  Path.is_file raises on long names
-        writer = opened.enter_context(VideoWriter(drawn, video.size, rate, str(source) if is_file else None))
-        add = opened.enter_context(open_results(listed, options.format))
-        trails = None if options.trails is None else Trails(options.trails)
+        try:
+            _draw_and_list(estimator, video, drawn, listed, options, bar)
+        finally:
+            written = [f"{done} in {path}" for done, path in (("drawn", drawn), ("listed", listed)) if path.exists()]
+            if bar.n and written:
+                tqdm.write(f"{bar.n} frames of {video.name}: {', '.join(written)}")
+
+
+def _draw_and_list(
+    estimator: HandEstimator, video: Video, drawn: Path, listed: Path, options: VideoOptions, bar: "tqdm[Any]"
+) -> None:
+    is_file = isinstance(video.source, str) and os.path.isfile(video.source)  # noqa: PTH113  Path.is_file raises on long names
+    source = video.source if is_file else video.name
+    trails = None if options.trails is None else Trails(options.trails)
+    frames = HandTracker(estimator).stream(video)
+    frames = chain(list(islice(frames, 1)), frames)  # without a first frame no file of an earlier run is replaced
+    with ExitStack() as opened:
+        add = opened.enter_context(open_results(listed, options.format))  # closed last, when the mp4 needs less room
+        rate = None if video.rate is None else min(max(video.rate / options.selection.every, MIN_RATE), MAX_RATE)
+        writer = opened.enter_context(VideoWriter(drawn, video.size, rate, source if is_file else None))
         if options.show:
             opened.callback(cv2.destroyAllWindows)
-        for index, time, image, hands in HandTracker(estimator).stream(video):
+        for index, time, image, hands in frames:
             canvas = image if trails is None else trails.draw(image, hands)
             drawing = hands.draw(canvas, options.style)
             writer.write(_of_size(drawing, video.size), time)
-            add(entry_of(Result(source if is_file else video.name, image, hands), index, time))
+            add(entry_of(Result(source, image, hands), index, time))
             bar.update()
             if options.show and _is_ended(drawing):
                 break

@@ -1,5 +1,7 @@
 """The command line over videos, alone and beside images."""
 
+import errno
+import io
 import json
 import re
 import signal
@@ -146,6 +148,12 @@ def test_a_video_in_the_output_folder_is_left_alone(folder: Path, model: str) ->
         (["in/a.png", "--show", "--every", "2"], "--every, --show: for videos and cameras"),
         (["in/v.mp4", "--line-width", "0"], "line_width must be"),
         (["in/v.mp4", "--show"], "--show needs a display"),
+        (["in/v.mp4", "--every", "0"], "every must be a positive integer, got 0"),
+        (["in/v.mp4", "--start", "nan"], "start must be seconds from 0 on, got nan"),
+        (["in/v.mp4", "--start", "2", "--end", "1"], "end must come after start"),
+        (["in/v.mp4", "--trails", "0"], "--trails must be a positive integer, got 0"),
+        (["in/v.mp4", "--font", "nothing.ttf"], "there is no font nothing.ttf"),
+        (["in/v.mp4", "--json", "all.json"], "--json: for images, of which none is given"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_any_work(
@@ -168,8 +176,57 @@ def test_a_camera_that_is_not_there_fails_by_name(folder: Path, model: str, caps
     assert names() == []
 
 
+def test_a_video_of_which_no_frame_is_taken_replaces_no_file(folder: Path, model: str) -> None:
+    video = write_video(folder / "v.mp4", 3)
+    assert predict(model, video) == OK
+    before = [Path("hands", name).read_bytes() for name in names()]
+    assert predict(model, video, "--start", 100) == SOME_FAILED
+    assert [Path("hands", name).read_bytes() for name in names()] == before
+
+
+def test_frames_that_are_far_apart(folder: Path, model: str) -> None:
+    video = write_video(folder / "v.mp4", 3)
+    assert predict(model, video, "--every", 10**6) == OK
+    assert [line["index"] for line in lines()] == [0]
+    assert times("hands/v.mp4") == [0.0]
+
+
+def test_names_that_the_terminal_cannot_show(folder: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = write_video(folder / "v.mp4", 2).rename(folder / "\udcff\u6c49.mp4")
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert predict(model, video) == OK
+    assert b"2 frames of " in terminal.buffer.getvalue()
+    assert names() == ["\udcff\u6c49.jsonl", "\udcff\u6c49.mp4"]
+
+
+def test_what_is_not_there_is_not_said_to_be(
+    folder: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mp4 goes first: on a full disk that makes room for the end of the list."""
+    ended = []
+
+    class FullWriter(VideoWriter):
+        def write(self, image: np.ndarray, time: float) -> None:
+            if time:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def __exit__(self, *error: Any) -> None:
+            super().__exit__(*error)
+            ended.extend(names())
+
+    monkeypatch.setattr("modelscope_handkp.cli.predict_video.VideoWriter", FullWriter)
+    assert predict(model, write_video(folder / "v.mp4", 3)) == SOME_FAILED
+    assert [Path(name).suffix for name in ended] == [".partial"]
+    assert names() == ["v.jsonl"] and len(lines()) == 1
+    assert capsys.readouterr().out == "1 frames of in/v.mp4: listed in hands/v.jsonl\n".replace("in/", f"{folder}/")
+
+
 @pytest.mark.slow  # a process, which is interrupted
-def test_ctrl_c_leaves_a_video_that_plays_and_whole_lines(folder: Path, model: str) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 143)])
+def test_an_interruption_leaves_a_video_that_plays_and_whole_lines(
+    folder: Path, model: str, number: signal.Signals, code: int
+) -> None:
     video = write_video(folder / "v.mp4", 3000)
     command = [sys.executable, "-m", "modelscope_handkp", "predict", "--model", model, str(video)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -178,9 +235,9 @@ def test_ctrl_c_leaves_a_video_that_plays_and_whole_lines(folder: Path, model: s
         assert child.poll() is None, child.communicate()[1][-500:]
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, errors = child.communicate(timeout=60)
-    assert child.returncode == INTERRUPTED, errors[-500:]
+    assert child.returncode == code, errors[-500:]
     assert 0 < len(lines()) < 3000
     assert abs(len(times("hands/v.mp4")) - len(lines())) <= 1
     assert names() == ["v.jsonl", "v.mp4"]
