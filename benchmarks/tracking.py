@@ -44,6 +44,7 @@ Array = NDArray[np.float32]
 HANDS = (1, 2, 3)
 DELAYS = np.arange(-1, 3.01, 0.05)  # frames, which are tried for the lag
 PER_MILLE = 1000
+LEAST_FRAMES = 10
 
 
 class Found(NamedTuple):
@@ -242,6 +243,8 @@ def main() -> None:
     parser.add_argument("--mediapipe", metavar="PYTHON", help="a Python that has MediaPipe")
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     args = parser.parse_args()
+    if args.frames < LEAST_FRAMES:
+        parser.error(f"--frames must be at least {LEAST_FRAMES}: the lag is measured away from a clip's ends")
     estimator = HandEstimator.from_pretrained(args.model, tta=args.tta, engine=args.engine)
     methods: dict[str, Any] = {"tracked": Tracked(HandTracker(estimator)), "frame by frame": FrameByFrame(estimator)}
     with ExitStack() as opened:

@@ -1,4 +1,4 @@
-"""2D hand keypoints: an image in, 21 keypoints for every hand out.
+"""2D hand keypoints: images and videos in, 21 keypoints for every hand out.
 
 Importing this package registers it with ModelScope, where ModelScope is installed.
 """

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..results.labels import font_of
 from ..results.style import COLORS, LABELS, WORDS, DrawingStyle
 
 
@@ -22,9 +23,9 @@ def style_of(arguments: argparse.Namespace) -> DrawingStyle:
     """How hands are drawn.
 
     Raises:
-        InputError: a number that is out of range.
+        InputError: a number that is out of range, or a font that is not found or read.
     """
-    return DrawingStyle(
+    style = DrawingStyle(
         color=arguments.color,
         boxes=not arguments.no_boxes,
         label=arguments.label,
@@ -33,3 +34,5 @@ def style_of(arguments: argparse.Namespace) -> DrawingStyle:
         line_width=arguments.line_width,
         point_radius=arguments.point_radius,
     )
+    font_of(style.language, style.font)  # what is missing is said before any work
+    return style
