@@ -4,28 +4,27 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Array, Image
 from ..checks import check_count, is_number
 from ..errors import InputError
 from ..estimator import HandEstimator
-from ..geometry.boxes import iou
 from ..hands import Hands
 from ..pose.refine import CONFIRMED_SHARE, around, confidence, kept_hands, mean_scores, poorly_localised
 from ..sources.video import Video, open_video
 from .association import assign, import_assignment
 from .one_euro import OneEuro
+from .places import Places, places
 from .track import Observation, Track
 
 DEFAULT_THRESHOLD = 0.3  # of the mean keypoint score, for a model that has no hand_threshold
-SAME_IOU = 0.3  # of a detected box and a followed one, from which on both are of one hand
 DETECT_EVERY = 10
 KEEP_SECONDS = 2.0
 SMOOTHING = OneEuro()
 SURE_SHARE = 1.5  # of the threshold, from which on one frame is enough for a hand to have an id
 SURE_FRAMES = 5  # which are needed else
 KEPT_SHARE = 0.7  # of the threshold, from which on a hand is followed further
-UNSEEN_SHARE = 0.7  # of its score that a hand keeps when the detector does not see it
 DOUBTFUL_EVERY = 3  # frames from one detection to the next while a hand is lost or doubtful
 DOUBT_SHARE = 1.3  # of the threshold, below which a followed hand is doubtful
 
@@ -115,13 +114,13 @@ class HandTracker:
         if not is_number(time) or time <= self._time:
             raise InputError(f"frames must come in the order of their times: {time!r:.40} after {self._time:.3f} s.")
         size = image.shape[1], image.shape[0]
-        boxes, scores = self._followed(time, *size)
-        followed = len(boxes)
+        followed = self._followed(time, *size)
         self._since_detection += 1
-        if self._detection_is_due(followed):
+        detected: Any = ()
+        if self._detection_is_due(len(followed[0])):
             self._since_detection = 0
-            boxes, scores = _with_detected(boxes, scores, *self.estimator.detect([image])[0])
-        self._match(self._observe(image, boxes, scores, followed), time)
+            (detected,) = self.estimator.detect([image])
+        self._match(self._observe(image, places(*followed, *detected)), time)
         self._time = time
         return self._hands(size)
 
@@ -140,31 +139,31 @@ class HandTracker:
             self.detect_every if clear else min(DOUBTFUL_EVERY, self.detect_every)
         )
 
-    def _observe(self, image: Image, boxes: Array, scores: Array, followed: int) -> list[Observation]:
-        """The hands in these boxes, of which the first are followed; one for each real hand."""
-        if not len(boxes):
+    def _observe(self, image: Image, where: Places) -> list[Observation]:
+        """The hands at these places, one for each real hand."""
+        if not len(where.boxes):
             return []
-        keypoints, boxes = self._look(image, boxes)
-        confidences = confidence(keypoints, scores)
+        keypoints, boxes = self._look(image, where)
+        confidences = confidence(keypoints, where.scores)
         share = np.full(len(boxes), CONFIRMED_SHARE, np.float32)
-        share[:followed] = KEPT_SHARE
+        share[: where.followed] = KEPT_SHARE
         kept = kept_hands(keypoints, boxes, confidences / share, self.threshold)
         height, width = image.shape[:2]
         return [
-            Observation(keypoints[i], box, float(scores[i]), float(confidences[i]), color_at(image, keypoints[i]))
+            Observation(keypoints[i], box, float(where.scores[i]), float(confidences[i]), color_at(image, keypoints[i]))
             for i, box in zip(kept, around(keypoints[kept], width, height))
             if (box[2:] > box[:2]).all()
         ]
 
-    def _look(self, image: Image, boxes: Array) -> tuple[Array, Array]:
-        """Keypoints (N, 21, 3) in boxes (N, 4), and the boxes: moved to the hand where that lies beside them."""
-        keypoints = np.array(self.estimator(image, boxes).keypoints)
+    def _look(self, image: Image, where: Places) -> tuple[Array, Array]:
+        """Keypoints (N, 21, 3) of the hands and their boxes (N, 4): the better of two, or moved to the hand."""
+        count, boxes = len(where.boxes), where.boxes.copy()
+        seen = self.estimator(image, np.concatenate([boxes, where.others])).keypoints
+        keypoints = np.array(seen[:count])
+        _take_better(keypoints, boxes, where.owners, seen[count:], where.others)
         poor, moved = poorly_localised(keypoints, boxes, image.shape[1], image.shape[0])
-        if not len(poor):
-            return keypoints, boxes
-        again, boxes = self.estimator(image, moved).keypoints, boxes.copy()
-        better = mean_scores(again) > mean_scores(keypoints[poor])
-        keypoints[poor[better]], boxes[poor[better]] = again[better], moved[better]
+        if len(poor):
+            _take_better(keypoints, boxes, poor, self.estimator(image, moved).keypoints, moved)
         return keypoints, boxes
 
     def _match(self, observed: list[Observation], time: float) -> None:
@@ -206,19 +205,11 @@ class HandTracker:
         return Hands(keypoints, boxes, np.array(scores), np.array(confidences), size, ids, keypoint_threshold=threshold)
 
 
-def _with_detected(boxes: Array, scores: Array, found: Array, found_scores: Array) -> tuple[Array, Array]:
-    """The boxes (N, 4) that are followed, and after them those detected (M, 4) that are of other hands, with scores.
-
-    A followed box has the score of the detected one that it is; without one it loses some.
-    """
-    if not len(boxes) or not len(found):
-        return np.concatenate([boxes, found]), np.concatenate([scores * UNSEEN_SHARE, found_scores])
-    overlap = iou(boxes, found)
-    same = overlap >= SAME_IOU
-    detected = np.where(same, found_scores, 0).max(axis=1)
-    new = ~same.any(axis=0)
-    scores = np.maximum(detected, scores * UNSEEN_SHARE)
-    return np.concatenate([boxes, found[new]]), np.concatenate([scores, found_scores[new]])
+def _take_better(keypoints: Array, boxes: Array, hands: NDArray[np.intp], others: Array, other_boxes: Array) -> None:
+    """Put in place of the hands with these indices (M,) the others (M, 21, 3) that have a higher mean score."""
+    for hand, other, box in zip(hands, others, other_boxes):
+        if mean_scores(other) > mean_scores(keypoints[hand]):
+            keypoints[hand], boxes[hand] = other, box
 
 
 def color_at(image: Image, keypoints: Array) -> Array:
