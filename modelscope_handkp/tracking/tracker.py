@@ -54,7 +54,8 @@ class HandTracker:
         smoothing: of the keypoints; None: as the network sees them.
         keep_seconds: how long a hand that is not seen keeps its id.
     Raises:
-        InputError: a number that is out of range. MissingPackageError: scipy is not installed.
+        InputError: an argument of another kind, or a number that is out of range.
+        MissingPackageError: scipy is not installed.
     """
 
     def __init__(
@@ -64,6 +65,10 @@ class HandTracker:
         smoothing: OneEuro | None = SMOOTHING,
         keep_seconds: float = KEEP_SECONDS,
     ) -> None:
+        if isinstance(estimator, type) or not callable(getattr(estimator, "detect", None)):
+            raise InputError(f"estimator must be a HandEstimator, got {estimator!r:.80}.")
+        if not isinstance(smoothing, (OneEuro, type(None))):
+            raise InputError(f"smoothing must be a OneEuro or None, got {smoothing!r:.80}.")
         self.estimator, self.smoothing = estimator, smoothing
         self.detect_every = check_count("detect_every", detect_every)
         if not is_number(keep_seconds) or keep_seconds < 0:
@@ -84,11 +89,13 @@ class HandTracker:
         """The frames of a video with their hands, as they come; nothing is held but the newest.
 
         Args:
-            source, start, end, every: as in `sources.video.open_video`; or a `Video` that is open.
+            source, start, end, every: as in `sources.video.open_video`; or a `Video` that is open, alone.
         Raises:
             InputError: no video, or one that breaks off, after the frames before. MissingPackageError: PyAV is missing.
         """
         if isinstance(source, Video):
+            if (start, end, every) != (None, None, 1):
+                raise InputError(f"{source.name} is open: pass start, end and every to open_video.")
             return self._frames(source)
         return self._opened(open_video(source, start, end, every))
 
@@ -109,8 +116,8 @@ class HandTracker:
         Raises:
             InputError: an image that cannot be used, or a time that is not later.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise InputError(f"a frame is an array (H, W, 3) uint8 BGR, got {_kind(image)}.")
+        if not _is_frame(image):
+            raise InputError(f"a frame is an array (H, W, 3) uint8 BGR with pixels, got {_kind(image)}.")
         if not is_number(time) or time <= self._time:
             raise InputError(f"frames must come in the order of their times: {time!r:.40} after {self._time:.3f} s.")
         size = image.shape[1], image.shape[0]
@@ -218,6 +225,11 @@ def color_at(image: Image, keypoints: Array) -> Array:
     x = np.clip(keypoints[:, 0], 0, width - 1).astype(int)
     y = np.clip(keypoints[:, 1], 0, height - 1).astype(int)
     return np.asarray(np.median(image[y, x], axis=0), np.float32)
+
+
+def _is_frame(image: Any) -> bool:
+    is_image = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    return is_image and image.size > 0
 
 
 def _kind(image: object) -> str:

@@ -13,6 +13,7 @@ from modelscope_handkp.errors import InputError, MissingPackageError
 from modelscope_handkp.geometry.boxes import iou
 from modelscope_handkp.hands import Hands
 from modelscope_handkp.pose.refine import around
+from modelscope_handkp.sources.video import open_video
 
 WIDTH, HEIGHT, RATE = 640, 480, 30.0
 SHAPE = np.random.default_rng(3).uniform(-50, 50, (21, 2)).astype(np.float32)
@@ -184,7 +185,30 @@ def test_numbers_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None
         tracker_of(World(), **wrong)
 
 
-@pytest.mark.parametrize("image", [np.zeros((4, 4), np.float32), "v.mp4", None])
+@pytest.mark.parametrize("smoothing", [True, False, "strong", 1.5])
+def test_a_smoothing_that_is_none_is_refused(smoothing: Any) -> None:
+    with pytest.raises(InputError, match="smoothing must be a OneEuro or None"):
+        tracker_of(World(), smoothing=smoothing)
+
+
+@pytest.mark.parametrize("estimator", ["v.mp4", None, HandEstimator])
+def test_what_is_no_estimator_is_refused(estimator: Any) -> None:
+    with pytest.raises(InputError, match="estimator must be a HandEstimator"):
+        HandTracker(estimator)
+
+
+@pytest.mark.parametrize("part", [{"start": 1.0}, {"end": 2.0}, {"every": 2}])
+def test_a_part_of_an_open_video_is_chosen_where_it_is_opened(tmp_path: Path, part: dict[str, Any]) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((48, 64, 3), np.uint8))
+    with open_video(tmp_path) as video:
+        with pytest.raises(InputError, match="is open: pass start, end and every to open_video"):
+            tracker_of(World()).stream(video, **part)
+        assert len(list(tracker_of(World()).stream(video))) == 1
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.float32), np.zeros((0, 9, 3), np.uint8), "v.mp4", None])
 def test_what_is_no_frame_is_refused(image: Any) -> None:
     with pytest.raises(InputError, match="a frame is an array"):
         tracker_of(World(right(1))).update(image, 0.0)
