@@ -28,6 +28,6 @@ def open_results(path: str | Path, format: str) -> AbstractContextManager[Add]:
         MissingPackageError: the format needs a package that is not installed.
         OSError: the file cannot be written, or the disk is full.
     """
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise InputError(f"format must be one of {', '.join(FORMATS)}, got {format!r:.80}.")
     return FORMATS[format](path)

@@ -21,7 +21,7 @@ from .mp4 import FRAGMENTED, TICKS, check_whole, cut_to_whole_fragments, import_
 
 DEFAULT_RATE = 30  # frames a second, where none is known: what the encoder plans with
 MIN_RATE, MAX_RATE = 0.01, 1000  # frames a second
-MAX_GAP = 36_000  # s; mp4 has 32 bits for the ticks between two frames
+MAX_GAP = 20_000  # s; FFmpeg has 31 bits for the ticks between two frames of mp4
 MAX_SIDE = 16_384  # pixels; of the H.264 encoders
 ENCODERS = {  # H.264 encoders of PyAV's builds, best first, with their options
     "libx264": {"preset": "veryfast", "crf": "20"},
@@ -120,7 +120,7 @@ class VideoWriter:
             time: s, on the clock of ``audio_from``: 0 is its first frame. The video begins at the first frame's time. A
                 time that is not after the one before is written a 90,000th of a second after it.
         Raises:
-            InputError: another size, another kind of array, or a time that is no number or 10 hours after the last; or
+            InputError: another size, another kind of array, or a time that is no number or 20,000 s after the last; or
                 the writer's block is not entered.
             OSError: the disk is full.
         """

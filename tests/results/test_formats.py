@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import resource
 import sys
 from collections.abc import Callable
@@ -298,9 +299,10 @@ def test_the_image_id_of_coco_results(entry: dict, expected: int | str, tmp_path
     assert [result["image_id"] for result in json.loads((tmp_path / "a").read_text())] == [expected] * 2
 
 
-def test_an_unknown_format_is_named_with_those_that_are_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="json, jsonl, coco, csv, parquet, got 'xml'"):
-        open_results(tmp_path / "a", "xml")
+@pytest.mark.parametrize("format", ["xml", None, ["json"]])
+def test_an_unknown_format_is_named_with_those_that_are_there(format: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(f"json, jsonl, coco, csv, parquet, got {format!r}")):
+        open_results(tmp_path / "a", format)
 
 
 def test_parquet_needs_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
