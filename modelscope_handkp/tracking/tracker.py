@@ -76,6 +76,7 @@ class HandTracker:
         self.keep_seconds = keep_seconds
         import_assignment()  # what is missing is said before any frame
         self.threshold = estimator.hand_threshold or DEFAULT_THRESHOLD
+        self._video: Video | None = None  # that is followed
         self.reset()
 
     def reset(self) -> None:
@@ -91,7 +92,8 @@ class HandTracker:
         Args:
             source, start, end, every: as in `sources.video.open_video`; or a `Video` that is open, alone.
         Raises:
-            InputError: no video, or one that breaks off, after the frames before. MissingPackageError: PyAV is missing.
+            InputError: no video, or one that breaks off, after the frames before; or another stream began meanwhile.
+            MissingPackageError: PyAV is missing.
         """
         if isinstance(source, Video):
             if (start, end, every) != (None, None, 1):
@@ -105,7 +107,10 @@ class HandTracker:
 
     def _frames(self, video: Video) -> Iterator[TrackedFrame]:
         self.reset()
+        self._video = video
         for index, time, image in video:
+            if self._video is not video:
+                raise InputError(f"{video.name}: this tracker follows another stream since then; make one for each.")
             yield TrackedFrame(index, time, image, self.update(image, time))
 
     def update(self, image: Image, time: float) -> Hands:

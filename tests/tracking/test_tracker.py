@@ -168,6 +168,19 @@ def test_streams_start_anew() -> None:
     assert ids(world.follow(tracker, 5)[-1]) == [1]
 
 
+def test_a_tracker_follows_one_stream_at_a_time(tmp_path: Path) -> None:
+    import cv2
+
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((48, 64, 3), np.uint8))
+    tracker = tracker_of(World())
+    first, second = tracker.stream(tmp_path), tracker.stream(tmp_path)
+    next(first), next(second)
+    with pytest.raises(InputError, match="this tracker follows another stream since then"):
+        next(first)
+    assert len(list(second)) == 2
+
+
 @pytest.mark.parametrize("time", [0.5, 0.4, float("nan"), float("inf")])
 def test_times_must_rise(time: float) -> None:
     tracker = tracker_of(World(right(1)))
