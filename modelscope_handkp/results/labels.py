@@ -32,7 +32,7 @@ CHINESE_FONTS = (
     *("uming.ttc", "ukai.ttc"),
 )
 MAX_FILES = 100_000  # that are looked at in folders of fonts
-ADVICE = "install one, such as the package fonts-noto-cjk or fonts-wqy-microhei, or name its file by font="
+ADVICE = "install one, such as the package fonts-noto-cjk or fonts-wqy-microhei, or name its file (font=, --font)"
 
 
 def draw_text(canvas: Image, text: str, box: Any, line: int, color: Color, font: str | Path | None) -> None:

@@ -13,6 +13,7 @@ from ..errors import InputError
 from .frames import UnreadFrame, UnreadFrames, VideoFacts
 
 MAX_RATE = 1000.0  # a driver that does not know its rate states 0 or nonsense
+MAX_NUMBER = 2**31 - 1  # of OpenCV
 SILENT = 0  # OpenCV's level of logs
 V4L = "on Linux, camera 0 is /dev/video0"
 
@@ -28,6 +29,8 @@ class Camera:
 
     def __init__(self, number: int) -> None:
         self.name = f"camera {number}"
+        if number > MAX_NUMBER:
+            raise InputError(f"{self.name} is not there: the highest number is {MAX_NUMBER}.")
         self._capture = _opened(number, self.name)
         is_read, self._first = self._capture.read()
         self._first_time = time.monotonic()

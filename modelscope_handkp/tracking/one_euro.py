@@ -9,6 +9,8 @@ from ..arrays import Array
 from ..checks import is_number
 from ..errors import InputError
 
+LEAST_STEP = 1 / 240  # seconds; frames that come in bursts are stamped closer than they were taken
+
 
 @dataclass(frozen=True)
 class OneEuro:
@@ -22,9 +24,9 @@ class OneEuro:
         InputError: a cutoff that is not above 0, or a negative beta.
     """
 
-    min_cutoff: float = 1.5
-    beta: float = 4.0
-    speed_cutoff: float = 2.0
+    min_cutoff: float = 1.0
+    beta: float = 2.5
+    speed_cutoff: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("min_cutoff", "beta", "speed_cutoff"):
@@ -47,8 +49,8 @@ class PointFilter:
 
         The first points come back as they are; so do points of a time that is not later than the one before.
         """
-        step = time - self._time
-        if self._points is None or step <= 0:
+        step = max(time - self._time, LEAST_STEP)
+        if self._points is None or time <= self._time:
             self._points, self._speed, self._time = points, np.zeros_like(points), time
             return points
         speed = (points - self._points) / (step * length)

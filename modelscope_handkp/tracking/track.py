@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..pose.refine import around
-from .one_euro import OneEuro, PointFilter
+from .one_euro import LEAST_STEP, OneEuro, PointFilter
 
 VELOCITY_SHARE = 0.5  # of the newest step in a track's velocity
 COAST_SECONDS = 0.15  # in which the velocity of a hidden hand falls to 1/e: hands seldom go straight on for longer
@@ -66,7 +66,8 @@ class Track:
         passed = time - self.time
         if self.visible and passed > 0:
             moved = (seen.keypoints[:, :2] - self.seen.keypoints[:, :2]).mean(axis=0)
-            self._velocity += VELOCITY_SHARE * (moved / np.float32(passed) - self._velocity)
+            step = np.float32(max(passed, LEAST_STEP))
+            self._velocity += VELOCITY_SHARE * (moved / step - self._velocity)
         elif passed > 0:  # it was hidden: its speed is not known, and what was smoothed lies elsewhere
             self._velocity = np.zeros(2, np.float32)
             self._filter = None if self._smoothing is None else PointFilter(self._smoothing)

@@ -75,7 +75,7 @@ class HandTracker:
             raise InputError(f"keep_seconds must be a number of at least 0, got {keep_seconds!r:.80}.")
         self.keep_seconds = keep_seconds
         import_assignment()  # what is missing is said before any frame
-        self.threshold = estimator.hand_threshold or DEFAULT_THRESHOLD
+        self.threshold = DEFAULT_THRESHOLD if estimator.hand_threshold is None else estimator.hand_threshold
         self._video: Video | None = None  # that is followed
         self.reset()
 

@@ -218,7 +218,7 @@ def test_a_font_of_the_system_is_found(home: Path, make_font: Callable[..., Path
 
 def test_a_system_without_a_chinese_font_says_what_to_do(home: Path) -> None:
     with pytest.raises(
-        InputError, match=r"no font with Chinese characters .* install one, .* or name its file by font="
+        InputError, match=r"no font with Chinese characters .* install one, .* or name its file .font=, --font"
     ):
         draw(hands(), language="zh")
     draw(hands(), language="zh", label="none")  # which needs none

@@ -135,6 +135,11 @@ def test_a_camera_without_an_image_is_named(camera: type[FakeCamera]) -> None:
     assert not camera.opened[0].is_open
 
 
+def test_a_number_beyond_all_is_no_camera() -> None:
+    with pytest.raises(InputError, match=f"camera {10**20} is not there"):
+        open_video(10**20)
+
+
 def test_a_negative_number_is_no_camera() -> None:
     with pytest.raises(InputError, match=r"camera -1 .* numbered from 0"):
         open_video(-1)
