@@ -9,7 +9,10 @@ from ..errors import InputError
 FLOAT32, BFLOAT16, FLOAT16, INT8 = "float32", "bfloat16", "float16", "int8"
 PRECISIONS = (FLOAT32, BFLOAT16, FLOAT16, INT8)
 TORCH_TYPES = {FLOAT32: torch.float32, BFLOAT16: torch.bfloat16, FLOAT16: torch.float16}
-NEEDS_CALIBRATION = "int8 needs a calibrated network: modelscope-handkp export --precision int8 makes one, which is loaded without a precision."
+NEEDS_CALIBRATION = (
+    "int8 needs a calibrated network: modelscope-handkp export --precision int8 makes one, which is loaded without a "
+    "precision."
+)
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # Intel and AMD, Intel's tiles, Arm
