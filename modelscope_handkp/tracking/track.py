@@ -9,6 +9,7 @@ from ..pose.refine import around
 from .one_euro import LEAST_STEP, OneEuro, PointFilter
 
 VELOCITY_SHARE = 0.5  # of the newest step in a track's velocity
+COLOR_SHARE = 0.1  # of the newest colour in a track's
 COAST_SECONDS = 0.15  # in which the velocity of a hidden hand falls to 1/e: hands seldom go straight on for longer
 TINY = 1e-6  # keeps a division finite
 
@@ -31,16 +32,17 @@ class Track:
     Attributes:
         id: its number; None until it was once surely a hand.
         seen: what was observed last. time: when, in seconds.
-        visible: whether that was in the newest frame.
+        visible: whether that was in the newest frame. count: of the frames that showed it.
+        color: (3,), averaged over them.
+        keypoints: (21, 3) as seen last, smoothed.
     """
 
     def __init__(self, seen: Observation, time: float, smoothing: OneEuro | None) -> None:
         self.id: int | None = None
         self.seen, self.time, self.visible = seen, time, True
         self.color, self.count = seen.color, 1
-        self._velocity = np.zeros(2, np.float32)  # pixels a second
-        self._filter = None if smoothing is None else PointFilter(smoothing)
         self._smoothing = smoothing
+        self._stand_still()
         self.keypoints = self._smoothed(seen, time)
 
     def predicted(self, time: float) -> Array:
@@ -69,12 +71,16 @@ class Track:
             step = np.float32(max(passed, LEAST_STEP))
             self._velocity += VELOCITY_SHARE * (moved / step - self._velocity)
         elif passed > 0:  # it was hidden: its speed is not known, and what was smoothed lies elsewhere
-            self._velocity = np.zeros(2, np.float32)
-            self._filter = None if self._smoothing is None else PointFilter(self._smoothing)
+            self._stand_still()
         self.seen, self.time, self.visible = seen, time, True
-        self.color = 0.9 * self.color + 0.1 * seen.color
+        self.color = self.color + COLOR_SHARE * (seen.color - self.color)
         self.count += 1
         self.keypoints = self._smoothed(seen, time)
+
+    def _stand_still(self) -> None:
+        """Forget how the hand moved."""
+        self._velocity = np.zeros(2, np.float32)  # pixels a second
+        self._filter = None if self._smoothing is None else PointFilter(self._smoothing)
 
     def _smoothed(self, seen: Observation, time: float) -> Array:
         if self._filter is None:

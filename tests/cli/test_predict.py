@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +26,6 @@ from modelscope_handkp.synthetic import render_image
 def noise(seed: int) -> np.ndarray:
     small = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
     return cv2.resize(small, (64, 48))
-
-
-@pytest.fixture(scope="module")
-def model(tiny_dir: Callable[..., Path]) -> str:
-    return str(tiny_dir())
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
 
 
 def write(folder: Path, *names: str) -> None:

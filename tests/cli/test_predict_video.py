@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +33,6 @@ def write_video(path: Path, frames: int = 12) -> Path:
         for number in range(frames):
             writer.write(frame(number), number / RATE)
     return path
-
-
-@pytest.fixture(scope="module")
-def model(tiny_dir: Callable[..., Path]) -> str:
-    return str(tiny_dir())
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "in").mkdir()
-    return tmp_path / "in"
 
 
 def predict(model: str, *arguments: Any) -> int:
