@@ -33,7 +33,7 @@ ADVICE = {  # for `file_kind`
 VIDEO_ADVICE = {  # for `file_kind`, where a video is expected
     "archive": "unpack it",
     "image": "pass it to HandEstimator, or its folder as the frames of a video",
-    "text": "it is no video; of a playlist, which is not followed, since it names other files, pass the video itself",
+    "text": "it is no video, and a playlist is not followed, since it names other files; pass the video itself",
 }
 
 
