@@ -32,6 +32,10 @@ class DownloadError(HandkpError, OSError):
     """A URL that does not answer in time or answers too much."""
 
 
+class UploadError(HandkpError, OSError):
+    """A model that the hub does not take, or not the whole of it."""
+
+
 class KeypointNameError(HandkpError, KeyError):
     """A name that no keypoint has."""
 

@@ -1,4 +1,4 @@
-"""A model hub on 127.0.0.1 for ModelScope's download code: models and native data sets.
+"""A model hub on 127.0.0.1 for ModelScope's own client: models and native data sets to download, models to upload.
 
     with Hub({"owner/name": model_dir}, {"owner/name": {"train": folder}}, {"/a/image.jpg": path}) as hub:
         subprocess.run([...], env={**os.environ, **hub.environment(cache_dir)})
@@ -6,6 +6,9 @@
 It serves the files it was given and nothing else, reads no more than `MAX_BODY` of a request, and ends with the block.
 ``hub.outage`` makes it fail: "hang" (no answer until the block ends), "drip" (an answer that never ends), "page" (HTML,
 as a network's login page), or the number of an HTTP error.
+
+``Hub(accounts={"token": ["owner"]})`` lets a token create models of an owner and send files, which ``hub.uploads``
+(`hub_uploads.Uploads`) keeps; from then on the hub serves them as it serves the others.
 """
 
 import hashlib
@@ -14,10 +17,13 @@ import json
 import re
 import threading
 import zipfile
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from hub_uploads import BREAK, MAX_UPLOAD, Uploads
 
 MAX_BODY = 1 << 16
 DATASET_ID = 1000  # ids of data sets count from here
@@ -32,8 +38,10 @@ class Hub:
         models: dict[str, Path] | None = None,
         datasets: dict[str, dict[str, Path]] | None = None,
         files: dict[str, Path] | None = None,
+        accounts: dict[str, Iterable[str]] | None = None,
     ) -> None:
         self.models, self.datasets, self.files = dict(models or {}), dict(datasets or {}), dict(files or {})
+        self.uploads = Uploads(self.models, accounts or {})
         self.requests: list[str] = []
         self.outage: str | int | None = None
         self.ended = threading.Event()
@@ -67,6 +75,7 @@ class Hub:
         self.ended.set()
         self._server.shutdown()
         self._server.server_close()
+        self.uploads.close()
 
     def archive(self, folder: Path) -> bytes:
         """``folder`` as a zip."""
@@ -218,14 +227,36 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply()
 
     def do_POST(self) -> None:
-        self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY))
+        self._reply()
+
+    def do_PUT(self) -> None:
         self._reply()
 
     def _reply(self) -> None:
         url = urlsplit(self.path)
         self.hub.requests.append(f"{self.command} {self.path}")
         if self.hub.outage is not None:
+            self.rfile.read(self._body_bytes(MAX_BODY))
             self._fail(self.hub.outage)
+            return
+        fault = self.hub.uploads.fault(f"{self.command} {url.path}")
+        if fault is not None and fault.how == BREAK:
+            self.rfile.read(self._body_bytes(MAX_UPLOAD) // 2)
+            self.close_connection = True
+            self.connection.close()
+            return
+        body = self.rfile.read(self._body_bytes(MAX_UPLOAD))
+        if fault is not None:
+            self._fail(fault.how, fault.message)
+            return
+        token = self._token()
+        if self.hub.uploads.hides(url.path, token):
+            self._send(404, json.dumps({"Code": 404, "Success": False, "Message": f"{url.path} is hidden"}).encode())
+            return
+        answer = self.hub.uploads.respond(self.command, url.path, body, token)
+        if answer is not None:
+            text = json.dumps(answer[1]).replace("{endpoint}", self.hub.endpoint)
+            self._send(answer[0], text.encode(), "application/json")
             return
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         found = self.hub.respond(url.path, query)
@@ -236,11 +267,21 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, json.dumps(found).encode(), "application/json")
 
-    def _fail(self, outage: str | int) -> None:
+    def _body_bytes(self, most: int) -> int:
+        return min(int(self.headers.get("Content-Length") or 0), most)
+
+    def _token(self) -> str | None:
+        """The token of a request: a Bearer, or the cookie that ModelScope's older clients send."""
+        bearer = re.fullmatch(r"Bearer (\S+)", self.headers.get("Authorization") or "")
+        cookie = re.search(r"m_session_id=([^;\s]+)", self.headers.get("Cookie") or "")
+        found = bearer or cookie
+        return found[1] if found else None
+
+    def _fail(self, outage: str | int, message: str = "no") -> None:
         if outage == "page":
             self._send(200, b"<html>log in</html>", "text/html")
         elif isinstance(outage, int):
-            self._send(outage, json.dumps({"Code": outage, "Success": False, "Message": "no"}).encode())
+            self._send(outage, json.dumps({"Code": outage, "Success": False, "Message": message}).encode())
         elif outage == "drip":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
             while not self.hub.ended.wait(0.05):

@@ -14,6 +14,7 @@ BUILT_IN = [
     ("DatasetError", ValueError),
     ("MissingFileError", FileNotFoundError),
     ("DownloadError", OSError),
+    ("UploadError", OSError),
     ("KeypointNameError", KeyError),
     ("MissingPackageError", ImportError),
 ]
