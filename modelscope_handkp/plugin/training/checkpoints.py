@@ -21,8 +21,9 @@ from modelscope.trainers.hooks.checkpoint import checkpoint_hook as base
 from modelscope.trainers.hooks.checkpoint.checkpoint_processor import CheckpointProcessor
 from modelscope.trainers.hooks.hook import Hook
 from modelscope.trainers.hooks.priority import Priority
+from modelscope.utils.torch_utils import is_master
 
-from ...errors import CheckpointError, MissingPackageError
+from ...errors import CheckpointError, ConfigError, HandkpError, InputError, MissingPackageError
 from ...files import remove_partial, write_atomically
 from ...model_dir.checkpoint import (
     SAFETENSORS_WEIGHTS,
@@ -36,6 +37,8 @@ from ...model_dir.config import CONFIGURATION_FILE, plain
 from ...model_dir.safetensors_file import to_safetensors
 from ...training.random_state import capture_random_state, restore_random_state
 from ...training.work_dir import CHECKPOINT_SUFFIX, checkpoints_by_age, find_checkpoint
+from ..publishing.client import Client
+from ..publishing.publish import check_id, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -141,15 +144,41 @@ def _holds(folder: Path, inner: Path) -> bool:
 
 
 class _SavesExactState:
-    """What both saving hooks share: the files of `ModelDirectory`, and a state that resumes exactly."""
+    """What both saving hooks share: the files of `ModelDirectory`, a state that resumes exactly, and ``push_to_hub``.
+
+    ``push_to_hub`` publishes the hook's model directory when the run is done, as ``modelscope-handkp publish`` does:
+    as ``hub_repo_id``, on the branch ``hub_revision``, private unless ``private_hub`` is False, with ``hub_token`` or
+    else the token of the environment or of ``modelscope login``.
+    """
 
     save_dir: Any
     output_dir: Any
     max_checkpoint_num: Any
     push_to_hub: bool
+    hub_repo_id: Any
+    hub_token: Any
+    hub_revision: Any
+    private_hub: Any
+    _client: Client | None = None
 
     def _use_own_files(self) -> None:
         self.processor = ModelDirectory()
+        # ModelScope would send the whole folder at each save, from a process of its own
+        self._publishes, self.push_to_hub = bool(self.push_to_hub), False
+
+    def before_run(self, trainer: Any) -> None:
+        """Prepare the model directory.
+
+        Raises:
+            ConfigError: ``push_to_hub`` without an id of a model or without a token.
+        """
+        if self._publishes:
+            try:
+                check_id(self.hub_repo_id)
+                self._client = Client(self.hub_token)
+            except InputError as error:
+                raise ConfigError(f"push_to_hub with hub_repo_id={self.hub_repo_id!r:.80}: {error}") from None
+        super().before_run(trainer)  # type: ignore[misc]
 
     def _create_training_state(self, trainer: Any) -> dict[str, Any]:
         return training_state(trainer)
@@ -160,9 +189,17 @@ class _SavesExactState:
         _write(Path(self.output_dir) / base.CheckpointHook.EVAL_RESULT_FILE, text.encode())
 
     def after_run(self, trainer: Any) -> None:
-        """Wait for uploads, where there are any."""
-        if self.push_to_hub:
-            base.CheckpointHook.after_run(self, trainer)
+        """Publish the model directory, where ``push_to_hub`` asks for it; a failure is logged and ends nothing."""
+        if self._client is None or not is_master():
+            return
+        try:
+            page = prepare(self.output_dir, self.hub_repo_id).send(self._client, self.private_hub, self.hub_revision)
+            trainer.logger.info(f"published: {page}")
+        except (HandkpError, OSError) as error:
+            trainer.logger.error(
+                f"the trained model is not published: {error} It is whole in {self.output_dir}; "
+                f"modelscope-handkp publish {self.output_dir} {self.hub_repo_id} sends it."
+            )
 
 
 class PeriodicCheckpointHook(_SavesExactState, base.CheckpointHook):  # type: ignore[misc]

@@ -2,7 +2,8 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from .. import names
 
 KINDS = ("type", "policy")  # keys that say what a block is
 HOOKS = "hooks"  # the list whose order means nothing: hooks have priorities
-PATH_KEYS = ("save_dir", "out_dir", "output_dir")  # of the logging and checkpoint blocks
+# of the hooks and of the logging and checkpoint blocks: what concerns this machine and this run, a token among it
+TOKEN_KEY = "hub_token"
+RUN_KEYS = ("save_dir", "out_dir", "output_dir", "push_to_hub", "hub_repo_id", TOKEN_KEY, "private_hub",
+            "hub_revision", "upload_strategy")  # fmt: skip
 
 
 def prepare_config(cfg: Any, work_dir: str | None, cfg_options: Mapping[str, Any]) -> Any:
@@ -103,15 +107,30 @@ def _kind(block: Any) -> Any:
 
 
 def published_config(cfg: Any) -> dict[str, Any]:
-    """The configuration of the trained model: as trained, this package as its plugin, without paths of this machine."""
+    """The configuration of the trained model: as trained, this package as its plugin in place of pai-easycv, without
+    paths of this machine and without what says where the model is published."""
     config: dict[str, Any] = plain(cfg._cfg_dict.to_dict())
-    config["plugins"] = sorted({*config.get("plugins", []), names.DISTRIBUTION})
+    config["plugins"] = sorted({*config.get("plugins", []), names.DISTRIBUTION} - {names.EASYCV_DISTRIBUTION})
     train = config["train"]
     train["work_dir"] = None
     train["hooks"] = [hook for hook in train.get("hooks", []) if hook.get("type") != "DDPHook"]
-    for key in ("logging", "checkpoint"):
-        _remove_paths(train.get(key))
+    for key in (HOOKS, "logging", "checkpoint"):
+        _remove_run(train.get(key))
     return config
+
+
+@contextmanager
+def hidden_tokens(cfg: Any) -> Iterator[None]:
+    """Within the block a ModelScope configuration has ``***`` for each token of the hub."""
+    blocks = [block for block in _blocks(cfg._cfg_dict) if block.get(TOKEN_KEY)]
+    tokens = [block[TOKEN_KEY] for block in blocks]
+    for block in blocks:
+        block[TOKEN_KEY] = "***"
+    try:
+        yield
+    finally:
+        for block, token in zip(blocks, tokens):
+            block[TOKEN_KEY] = token
 
 
 def _check_writable(folder: Path) -> None:
@@ -124,9 +143,15 @@ def _check_writable(folder: Path) -> None:
         raise InputError(f"work_dir {folder} cannot be written: {error.strerror or error}.") from error
 
 
-def _remove_paths(config: Any) -> None:
+def _remove_run(config: Any) -> None:
+    for block in _blocks(config):
+        for key in RUN_KEYS:
+            block.pop(key, None)
+
+
+def _blocks(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a configuration, at any depth."""
     if isinstance(config, dict):
-        for key in PATH_KEYS:
-            config.pop(key, None)
-        for inner in config.values():
-            _remove_paths(inner)
+        yield config
+    for inner in list(config.values()) if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from _blocks(inner)

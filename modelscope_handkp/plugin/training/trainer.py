@@ -102,6 +102,11 @@ class HandKeypointsTrainer(EvaluatingTrainer):  # type: ignore[misc]
         """The configuration of the trained model (`run_config.published_config`)."""
         return run_config.published_config(self.cfg)
 
+    def print_cfg(self) -> None:
+        """Log the configuration, but no token of the hub."""
+        with run_config.hidden_tokens(self.cfg):
+            super().print_cfg()
+
     def build_preprocessor(self) -> tuple[None, None]:
         """None: the data set's own transforms prepare the samples."""
         return None, None

@@ -142,18 +142,22 @@ def test_a_work_dir_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_what_is_published_names_this_package_and_no_path_of_this_machine() -> None:
-    hooks = [{"type": "DDPHook", "launcher": "pytorch"}, {"type": "IterTimerHook"}]
+    hub = {"push_to_hub": True, "hub_repo_id": "me/hands", "hub_token": "5ecret", "private_hub": False,
+           "hub_revision": "v1", "upload_strategy": "wait"}  # fmt: skip
+    saving = {"type": "CheckpointHook", "save_dir": "/here", **hub}
+    hooks = [{"type": "DDPHook", "launcher": "pytorch"}, {"type": "IterTimerHook"}, saving]
     logging = {"interval": 5, "out_dir": "/here"}
     checkpoint = {"period": {"interval": 1, "save_dir": "/here", "output_dir": "/here"}, "best": {"save_dir": "/here"}}
+    checkpoint["period"].update(hub)
     cfg = config(work_dir="/here", hooks=hooks, logging=logging, checkpoint=checkpoint)
     before = cfg.to_dict()
     published = published_config(cfg)
     assert published["plugins"] == ["modelscope-handkp"]
     assert "/here" not in str(published)
     train = published["train"]
-    assert train["hooks"] == [{"type": "IterTimerHook"}]
+    assert train["hooks"] == [{"type": "IterTimerHook"}, {"type": "CheckpointHook"}]
     assert (train["logging"], train["checkpoint"]) == ({"interval": 5}, {"period": {"interval": 1}, "best": {}})
     assert train["work_dir"] is None and published["model"] == before["model"]
     assert cfg.to_dict() == before
-    other = Config({"plugins": ["zoo", "modelscope-handkp"], "train": {}})
+    other = Config({"plugins": ["zoo", "pai-easycv", "modelscope-handkp"], "train": {}})
     assert published_config(other)["plugins"] == ["modelscope-handkp", "zoo"]
