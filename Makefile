@@ -12,7 +12,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 RELEASES ?= 1.20.1 1.30.0 newest
 RELEASE_ENV := .venv-modelscope-
 
-.PHONY: demo test lint format card versions clean
+.PHONY: demo test lint format card versions dist clean
 
 demo: $(VENV)/.installed
 	$(BIN)/modelscope-handkp predict examples/hands.jpg --out examples/out
@@ -32,6 +32,12 @@ format: $(VENV)/.installed-dev
 
 card: $(CARD)/.installed
 	$(CARD)/bin/python -m pytest
+
+dist: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 versions: $(RELEASES:%=$(RELEASE_ENV)%/.installed)
 	@for release in $(RELEASES); do \
