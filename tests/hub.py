@@ -245,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        body = self.rfile.read(self._body_bytes(MAX_UPLOAD))
+        body = self._body()
         if fault is not None:
             self._fail(fault.how, fault.message)
             return
@@ -256,7 +256,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.hub.uploads.respond(self.command, url.path, body, token)
         if answer is not None:
             text = json.dumps(answer[1]).replace("{endpoint}", self.hub.endpoint)
-            self._send(answer[0], text.encode(), "application/json")
+            given = json.loads(body).get("AccessToken") if url.path.endswith("/login") else None
+            session = {"Set-Cookie": f"m_session_id={given}; Path=/"} if given else {}
+            self._send(answer[0], text.encode(), "application/json", session)
             return
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         found = self.hub.respond(url.path, query)
@@ -266,6 +268,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_range(found)
         else:
             self._send(200, json.dumps(found).encode(), "application/json")
+
+    def _body(self) -> bytes:
+        if (self.headers.get("Transfer-Encoding") or "").lower() != "chunked":
+            return self.rfile.read(self._body_bytes(MAX_UPLOAD))
+        parts: list[bytes] = []  # as ModelScope's older clients send blobs
+        while (size := int(self.rfile.readline(32), 16)) and sum(map(len, parts)) + size <= MAX_UPLOAD:
+            parts.append(self.rfile.read(size))
+            self.rfile.readline(2)
+        self.rfile.readline(2)
+        return b"".join(parts)
 
     def _body_bytes(self, most: int) -> int:
         return min(int(self.headers.get("Content-Length") or 0), most)

@@ -90,7 +90,7 @@ class Uploads:
         return None
 
     def _login(self, body: bytes, owners: set[str]) -> tuple[int, Any]:
-        return _ok({"AccessToken": "git", "Username": min(owners), "Email": "a@b.c"})
+        return _ok({"AccessToken": "git-token", "Username": min(owners), "Email": "a@b.c"})
 
     def _user(self, body: bytes, owners: set[str]) -> tuple[int, Any]:
         return 200, {"success": True, "data": {"username": min(owners)}}

@@ -23,7 +23,7 @@ from ...synthetic import render_image
 from .. import names
 from .quiet import quiet
 
-SEED = 3  # of the rendered image
+SEED, SIZE, LEVEL = 3, (320, 240), "easy"  # of the rendered image; size (width, height) px
 OPTIMIZER_KEY = re.compile(r"optim|lr_?sched|scaler|momentum_buffer", re.IGNORECASE)
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin")
 ABSOLUTE = re.compile(r"(?<![\w:/.~$}])(?:~/|/|[A-Za-z]:\\)[^\s\"'`<>()\[\]{},;|*?]{2,}")
@@ -41,7 +41,7 @@ def check_model(model_dir: Path, files: Iterable[str]) -> tuple[list[str], int]:
         a sentence for each problem, and the number of hands that were found.
     """
     problems = [*_check_plugins(model_dir), *_check_checkpoints(model_dir, files)]
-    image = render_image(SEED)[0]
+    image = render_image(SEED, SIZE, level=LEVEL)[0]
     try:
         result = _run(model_dir, image)
     except Exception as error:  # ModelScope raises errors again as other classes

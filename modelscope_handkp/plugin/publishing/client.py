@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, InputError, UploadError
-from ...model_dir.hub import PATIENT_SECONDS, hub_silence
+from ...model_dir.hub import NO_SERVICE, PATIENT_SECONDS, hub_silence
 from .quiet import quiet
 from .traffic import Traffic
 
@@ -36,7 +36,9 @@ class Client:
 
         if not hasattr(HubApi, "upload_folder"):
             raise ConfigError("this release of ModelScope cannot send a folder to the hub: pip install -U modelscope.")
-        self._token = token or os.environ.get(TOKEN_VARIABLE) or None  # None: the client takes it from its login
+        self._token = (
+            token or os.environ.get(TOKEN_VARIABLE) or ""
+        ).strip() or None  # None: that of the client's login
         self._secrets = [self._token] if self._token else _cookies_of_login()
         if not self._secrets:
             raise InputError(f"there is no token for the hub: {LOGIN}.")
@@ -65,6 +67,8 @@ class Client:
                 api = HubApi()
                 page = f"{api.endpoint}/models/{model_id}"
                 existed = api.repo_exists(model_id, repo_type="model", token=self._token)
+                if existed and private:
+                    logger.warning("%s is on the hub: whether it is public stays as it is", model_id)
                 if not existed:
                     traffic.creating = True
                     api.create_model(model_id, token=self._token, **({"visibility": PRIVATE} if private else {}))
@@ -82,7 +86,8 @@ class Client:
         # raised here, so that no error of the client, in whose frames the token is, hangs on to it
         if failure or traffic.silence or not traffic.committed.issuperset(names):
             reason = _reason(model_id, existed or created, failure, traffic)
-            raise UploadError(f"{reason}. {_state(model_id, existed, created, names, traffic)} {AGAIN}")
+            again = "" if traffic.is_refused else f" {AGAIN}"
+            raise UploadError(f"{reason}. {_state(model_id, existed, created, names, traffic)}{again}")
         return page
 
 
@@ -108,19 +113,27 @@ def _reason(model_id: str, is_there: bool, failure: str, traffic: Traffic) -> st
     """Why it failed, without a full stop."""
     if traffic.silence:
         return f"the hub has stopped answering ({traffic.silence})"
-    if traffic.refusal is None:
-        return f"ModelScope's client has failed ({failure or 'it left files out'})"
-    status, said = traffic.refusal
+    if traffic.refusal is not None:
+        return _refusal(model_id, is_there, *traffic.refusal)
+    if traffic.trouble:
+        return f"the connection to the hub broke ({traffic.trouble})"
+    return f"ModelScope's client has failed ({failure or 'it left files out'})"
+
+
+def _refusal(model_id: str, is_there: bool, status: int, said: str) -> str:
+    """What an answer of the hub means, which says ``said``."""
     quoted = f" (HTTP {status}: {said})" if said else f" (HTTP {status})"
     if status == 401:
         return f"the hub does not accept the token{quoted}: {LOGIN}"
-    if status == 403:
-        owner = model_id.partition("/")[0]
-        what = f"write to {model_id}, which another owner has" if is_there else f"create a model of {owner}"
-        return f"the token has no right to {what}{quoted}"
-    if traffic.creating:
-        return f"the hub does not create {model_id}{quoted}: the name may be taken by a model that is not public"
-    return f"the hub refuses it{quoted}"
+    if status >= NO_SERVICE[1]:
+        return f"the hub fails{quoted}"
+    if status != 403:
+        what = "refuses it" if is_there else f"does not create {model_id}"
+        hint = "" if is_there else ": the name may be taken by a model that is not public"
+        return f"the hub {what}{quoted}{hint}"
+    owner = model_id.partition("/")[0]
+    what = f"write to {model_id}, which another owner has" if is_there else f"create a model of {owner}"
+    return f"the token has no right to {what}{quoted}"
 
 
 def _state(model_id: str, existed: bool, created: bool, names: Collection[str], traffic: Traffic) -> str:

@@ -36,13 +36,14 @@ class Traffic:
     Attributes:
         committed: names of the files that the hub has confirmed to be in the model.
         refusal: (status, message) of the last answer that was an error and not one that the client expects.
-        silence: why the hub was given up; None where it was not.
+        trouble: the last error of the network. silence: why the hub was given up; both None where there was none.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self.secrets = [secret for secret in secrets if secret]
         self.committed: set[str] = set()
         self.refusal: tuple[int, str] | None = None
+        self.trouble: str | None = None
         self.silence: str | None = None
         self.creating = False  # whether an answer to the creation of a model counts
         self._failing_since: float | None = None
@@ -65,6 +66,11 @@ class Traffic:
         HTTPAdapter.send = self._send  # type: ignore[method-assign]
         return kind is _Ended
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the token is why it failed, so that trying again does not help."""
+        return self.silence is None and self.refusal is not None and self.refusal[0] in (401, 403)
+
     def _watch(self, send: Any, adapter: Any, request: Any, args: Any, options: dict[str, Any]) -> Any:
         from requests.exceptions import RequestException, Timeout
 
@@ -74,6 +80,7 @@ class Traffic:
         try:
             response = send(adapter, request, *args, **options)
         except RequestException as error:
+            self.trouble = type(error).__name__
             self._fail(type(error).__name__, READ_SECONDS if isinstance(error, Timeout) else 0.0)
             raise
         too_many, broken = NO_SERVICE

@@ -1,5 +1,6 @@
 """Checks before anything is sent, and what a publication is."""
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,8 @@ from modelscope_handkp.errors import HandkpError, InputError, MissingFileError, 
 from modelscope_handkp.model_dir.checkpoint import read_checkpoint
 from modelscope_handkp.model_dir.hub import EMBEDDED_MODEL_DIR
 from modelscope_handkp.plugin.publishing.publish import check_id, prepare, publish
+
+ROOT = Path(__file__).parents[3]
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -160,9 +163,12 @@ def test_the_hosted_model_can_be_published_when_it_names_this_package(
     found = problems(folder)
     assert len(found) == 2
     assert all('"plugins"' in problem for problem in found)
-    edit(folder, lambda config: config.update(plugins=["modelscope-handkp"]))
-    assert list(prepare(folder, ID).files) == ["README.md", "configuration.json", "detection/config.py",
-                                               "detection/detection_model.pth", "pytorch_model.pt"]  # fmt: skip
+    shutil.copy(ROOT / "configuration.json", folder)  # what examples/publish.md tells its owner to do
+    (folder / "README.md").write_text("---\ntasks:\n- hand-2d-keypoints\nlicense: Apache License 2.0\n---\n# Hands\n")
+    publication = prepare(folder, "damo/hands")
+    assert list(publication.files) == ["README.md", "configuration.json", "detection/config.py",
+                                       "detection/detection_model.pth", "pytorch_model.pt"]  # fmt: skip
+    assert publication.card.text.endswith("---\n# Hands\n")
 
 
 def test_the_embedded_model_can_be_published() -> None:
@@ -199,8 +205,10 @@ def test_what_is_published_is_what_the_hub_serves(model_dir: Path, hub: Hub, tmp
     expected = {name: content for name, content in contents(model_dir).items() if name != "epoch_1.pth"}
     assert contents(hub.models[ID]) == expected
     assert "README.md" in expected
-    downloaded = contents(Path(snapshot_download(ID, cache_dir=str(tmp_path / "fresh"))))
-    assert {name: downloaded[name] for name in expected} == expected
+    downloaded = Path(snapshot_download(ID, cache_dir=str(tmp_path / "fresh")))
+    found = contents(downloaded)
+    assert {name: found[name] for name in expected} == expected
+    assert list(prepare(downloaded, "me/again").files) == sorted(expected)
     assert not [path.name for path in model_dir.iterdir() if path.name.startswith(".")]
 
 
@@ -218,9 +226,14 @@ def test_a_second_version_sends_what_is_new(model_dir: Path, hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(("private", "level"), [(True, 1), (False, 5)])
-def test_who_sees_a_model_that_is_created(model_dir: Path, hub: Hub, private: bool, level: int) -> None:
+def test_who_sees_a_model_that_is_created(
+    model_dir: Path, hub: Hub, private: bool, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
     publish(model_dir, ID, private=private)
+    publish(model_dir, ID, private=not private)  # it is there, and stays as it is
     assert hub.uploads.visibility[ID] == level
+    assert len(hub.uploads.commits) == 2
+    assert ("whether it is public stays as it is" in caplog.text) == (not private)
 
 
 def test_a_directory_that_is_wrong_sends_nothing(model_dir: Path, hub: Hub) -> None:
@@ -231,12 +244,17 @@ def test_a_directory_that_is_wrong_sends_nothing(model_dir: Path, hub: Hub) -> N
     assert (hub.requests, contents(model_dir)) == ([], before)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_card_that_cannot_be_written_sends_nothing(model_dir: Path, hub: Hub) -> None:
-    model_dir.chmod(0o500)
-    with pytest.raises(UploadError, match=r"README\.md cannot be written.*nothing was sent"):
+def test_a_card_that_cannot_be_written_sends_nothing(
+    model_dir: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "the disk is full")
+
+    before = contents(model_dir)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UploadError, match=r"README\.md cannot be written \(the disk is full\); nothing was sent"):
         publish(model_dir, ID)
-    assert hub.requests == []
+    assert (hub.requests, contents(model_dir)) == ([], before)
 
 
 def test_errors_are_ours(tmp_path: Path) -> None:
