@@ -1,6 +1,7 @@
 """Which files of a model directory are published: those that a model consists of, and no others."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,16 +44,16 @@ def find_contents(model_dir: Path, card: str) -> Contents:
         card: the text of its README.md.
     """
     contents, root = Contents(), model_dir.resolve()
-    for name in (*_required(model_dir), *_optional(model_dir, card)):
+    for name in map(posixpath.normpath, (*_required(model_dir), *_legal(model_dir, root), *_shown(card, root))):
         path = model_dir / name
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  Path.is_file raises on a name that is too long
             continue  # a file that the model needs and lacks is an error when it is loaded
-        if root not in path.resolve().parents:
-            contents.problems.append(f"{name} is a link out of the directory: put the file itself there")
-        elif any(part.startswith(".") for part in PurePosixPath(name).parts):
+        if root not in path.resolve().parents or name.startswith(".."):
+            contents.problems.append(f"{name} leads out of the directory: put the file itself there")
+        elif _is_hidden(name):
             contents.problems.append(f"{name} is hidden, and hidden files are not published: give it another name")
         else:
-            contents.files[PurePosixPath(name).as_posix()] = path.stat().st_size
+            contents.files[name] = path.stat().st_size
     contents.left_out = sorted(_others(model_dir, {*contents.files, CARD_FILE}))
     return contents
 
@@ -71,19 +72,24 @@ def _required(model_dir: Path) -> list[str]:
     return names
 
 
-def _optional(model_dir: Path, card: str) -> Iterator[str]:
-    yield from sorted(path.name for path in model_dir.iterdir() if LEGAL.fullmatch(path.name) and _stays_in(path))
+def _legal(model_dir: Path, root: Path) -> list[str]:
+    """Licences at the top of the directory."""
+    found = (path for path in model_dir.iterdir() if LEGAL.fullmatch(path.name))
+    return sorted(path.name for path in found if root in path.resolve().parents)
+
+
+def _shown(card: str, root: Path) -> Iterator[str]:
+    """Images of the directory that a card shows; others are left to those who wrote it."""
     for name in (*MARKDOWN_IMAGE.findall(card), *HTML_IMAGE.findall(card)):
-        path = PurePosixPath(name)
-        plain = not path.is_absolute() and ".." not in path.parts and "\0" not in name and ":" not in name
-        hidden = any(part.startswith(".") for part in path.parts)
-        if plain and not hidden and path.suffix.lower() in IMAGE_SUFFIXES and _stays_in(model_dir / path):
-            yield path.as_posix()
+        path = root / name
+        if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES and os.path.isfile(path):  # noqa: PTH113
+            inside = root in path.resolve().parents and not name.startswith("/") and ".." not in name.split("/")
+            if inside and not _is_hidden(name):
+                yield name
 
 
-def _stays_in(path: Path) -> bool:
-    """Whether no part of the way to a file is a link."""
-    return not path.is_symlink() and path.resolve() == path.parent.resolve() / path.name
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
 
 
 def _others(model_dir: Path, known: set[str]) -> Iterator[str]:

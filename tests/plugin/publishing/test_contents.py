@@ -62,8 +62,8 @@ def test_images_are_sent_that_the_card_shows(model_dir: Path) -> None:
     assert contents.problems == []
 
 
-@pytest.mark.parametrize("name", ["../secret.png", "/secret.png", ".hidden/a.png", "https://host/a.png", "link.png",
-                                  "folder/a.png"])  # fmt: skip
+@pytest.mark.parametrize("name", ["../secret.png", "x/../../secret.png", "/secret.png", ".hidden/a.png", "https://host/a.png",
+                                  "link.png", "folder/a.png"])  # fmt: skip
 def test_a_card_reaches_no_image_outside_the_directory(model_dir: Path, tmp_path: Path, name: str) -> None:
     fill(tmp_path, "secret.png", "secrets/a.png")
     fill(model_dir, ".hidden/a.png")
@@ -71,6 +71,21 @@ def test_a_card_reaches_no_image_outside_the_directory(model_dir: Path, tmp_path
     (model_dir / "folder").symlink_to(tmp_path / "secrets")
     contents = find_contents(model_dir, f"![image]({name})")
     assert sorted(contents.files) == ["configuration.json", "pytorch_model.pt"]
+    assert contents.problems == []
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "", "a/" * 200])
+def test_names_that_no_file_can_have(model_dir: Path, name: str) -> None:
+    edit(model_dir, DETECTION={"config_file": name, "model_path": name + ".pth"})
+    contents = find_contents(model_dir, f"![image]({name}.png)")
+    assert sorted(contents.files) == ["configuration.json", "pytorch_model.pt"]
+    assert contents.problems == []
+
+
+def test_a_detour_is_no_other_name(model_dir: Path) -> None:
+    fill(model_dir, "detection/model.pth")
+    edit(model_dir, DETECTION={"config_file": "./c.py", "model_path": "./detection/../detection//model.pth"})
+    assert "detection/model.pth" in find_contents(model_dir, "").files
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "detection/model.pth"])
@@ -82,7 +97,7 @@ def test_a_file_of_the_model_that_is_a_link_out_of_it_is_a_problem(model_dir: Pa
     contents = find_contents(model_dir, "")
     assert name not in contents.files
     assert len(contents.problems) == 1
-    assert contents.problems[0].startswith(f"{name} is a link out of the directory")
+    assert contents.problems[0].startswith(f"{name} leads out of the directory")
 
 
 @pytest.mark.parametrize("path", ["../outside.pth", ".hidden/model.pth"])
