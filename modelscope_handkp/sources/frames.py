@@ -12,6 +12,10 @@ from ..checks import check_count
 from ..errors import InputError
 
 
+class EndsBeforeError(InputError):
+    """A video that has no frame in the part that was asked for."""
+
+
 class Frame(NamedTuple):
     """One frame of a video.
 
@@ -114,7 +118,7 @@ class Selection:
         """The kept ones of ``frames``, which is closed after them.
 
         Raises:
-            InputError: the video ``name`` ends before ``start``.
+            EndsBeforeError: the video ``name`` ends before ``start``.
         """
         first, last_time = None, 0.0
         try:
@@ -130,7 +134,7 @@ class Selection:
         finally:
             frames.close()
         if first is None and self.start:
-            raise InputError(f"{name} has no frame from {self.start:g} s on: its last is at {last_time:.3f} s.")
+            raise EndsBeforeError(f"{name} has no frame from {self.start:g} s on: its last is at {last_time:.3f} s.")
 
 
 def _frames_before(seconds: float, rate: float) -> int:

@@ -1,0 +1,107 @@
+"""The Ray cluster that a job runs on."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from ..checks import check_count
+from ..errors import InputError, MissingPackageError
+
+MAX_THREADS = 8  # of a worker with a GPU, to read images
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # else Ray reports the job to its makers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its files of logs have the rest; a terminal has the progress bar
+}
+QUIET = ("ray", "ray.data", "ray.serve", "ray.tune")  # loggers
+
+
+class Workers(NamedTuple):
+    """What a job asks the cluster for.
+
+    Attributes:
+        count: of workers. cpus, gpus: of each; it runs as many threads as it has CPUs.
+    """
+
+    count: int  # type: ignore[assignment]  # in place of tuple.count, which nobody needs
+    cpus: int
+    gpus: int
+
+
+def import_ray() -> Any:
+    """ray, with ray.data.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError:
+        raise MissingPackageError("batch jobs need Ray: pip install 'modelscope-handkp[ray]'.") from None
+    return ray
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Any]:
+    """ray, connected to a cluster in the block; one that runs in this process already is used as it is.
+
+    Args:
+        address: of a cluster, "auto" for the one of this machine, ray://HOST:PORT; None starts one of this machine
+            alone, and ends it.
+    Raises:
+        InputError: no cluster answers there. MissingPackageError: Ray is not installed.
+    """
+    ray = import_ray()
+    if ray.is_initialized():
+        yield ray
+        return
+    options: dict[str, Any] = {} if address else {"include_dashboard": False}
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(f"no Ray cluster answers at {address}: {reason:.200}.") from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def choose_workers(ray: Any, count: int | None) -> Workers:
+    """One worker a GPU where the cluster has GPUs, else one a CPU; or as many as asked for.
+
+    Raises:
+        InputError: a count that is no positive number.
+    """
+    resources = ray.cluster_resources()
+    cpus, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+    if count is not None:
+        check_count("workers", count)
+    if gpus:
+        return Workers(count or gpus, max(1, min(cpus // gpus, MAX_THREADS)), 1)
+    return Workers(count or max(1, cpus), 1, 0)
+
+
+@contextmanager
+def quiet(ray: Any, failed_parts: int) -> Iterator[None]:
+    """In the block Ray Data neither shows bars nor says what it begins, and a job outlives some parts that fail."""
+    context = ray.data.DataContext.get_current()
+    before = context.enable_progress_bars, context.max_errored_blocks
+    loggers = [logging.getLogger(name) for name in QUIET]
+    levels = [logger.level for logger in loggers]
+    context.enable_progress_bars, context.max_errored_blocks = False, failed_parts
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        context.enable_progress_bars, context.max_errored_blocks = before
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)

@@ -1,0 +1,159 @@
+"""Which items a job has, and in which part of the result each is: written once, read by every worker."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from ..errors import InputError
+from ..results.tables import import_pyarrow
+from .inputs import IMAGE, Item
+from .storage import join, read_bytes, storage_of
+
+PLAN, SETTINGS = ".job/plan-{:05d}.parquet", ".job/job.json"
+PARTS_PER_FILE = 1000  # a reader takes in the index of a whole file
+LEAST_PER_PART, MOST_PER_PART = 64, 4096  # images
+PARTS_ABOUT = 1000  # of a middling job
+PART = "part-{:07d}.parquet"
+VERSION = 1  # of the two files
+MAX_SETTINGS = 1 << 20  # bytes
+
+
+class Plan(NamedTuple):
+    """What is in a plan.
+
+    Attributes:
+        output: the folder of the job.
+        parts: how many. images: how many images and frames they probably have.
+        settings: what the rows depend on; a job that is resumed has the same.
+    """
+
+    output: str
+    parts: int
+    images: int
+    settings: dict[str, Any]
+
+    def path(self, part: int) -> str:
+        """Of the rows of a part."""
+        return join(self.output, PART.format(part))
+
+
+def write_plan(output: str, items: Iterable[Item], settings: dict[str, Any]) -> Plan:
+    """Write which items are in which part.
+
+    The settings are written last: a plan without them is none.
+
+    Raises:
+        OSError: the folder cannot be written. What ``items`` raises.
+    """
+    parts = images = 0
+    with tqdm(unit=" items", desc="listing") as progress:
+        counted = (item for item in items if progress.update() or True)
+        for file, chunk in enumerate(_chunks(groups(counted), PARTS_PER_FILE)):
+            storage_of(output).write(join(output, PLAN.format(file)), _plan_file(chunk))
+            parts += len(chunk)
+            images += sum(item.count or 0 for group in chunk for item in group)
+    plan = Plan(output, parts, images, settings)
+    content = {"version": VERSION, "parts": parts, "images": images, "settings": settings}
+    storage_of(output).write(join(output, SETTINGS), json.dumps(content, indent=1).encode())
+    return plan
+
+
+def read_plan(output: str) -> Plan | None:
+    """The plan in a folder; None where no job was begun.
+
+    Raises:
+        InputError: it is of another release, or no plan.
+    """
+    path = join(output, SETTINGS)
+    if not storage_of(output).is_file(path):
+        return None
+    try:
+        content = json.loads(read_bytes(path, MAX_SETTINGS))
+        if content["version"] != VERSION:
+            raise InputError(f"{path} was written by another release of this package.")
+        return Plan(output, int(content["parts"]), int(content["images"]), dict(content["settings"]))
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not what a job wrote: {type(error).__name__}: {error}.") from None
+
+
+class PlanReader:
+    """Reads the parts of a plan; the file of the last one stays open."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._number = plan, -1
+
+    def items(self, part: int) -> list[Item]:
+        """The items of a part.
+
+        Raises:
+            OSError, pyarrow.ArrowException: the plan cannot be read.
+        """
+        number, group = divmod(part, PARTS_PER_FILE)
+        if number != self._number:
+            path = join(self._plan.output, PLAN.format(number))
+            self._file = import_pyarrow().parquet.ParquetFile(storage_of(path).open(path))
+            self._number = number
+        return items_of(self._file.read_row_group(group))
+
+
+def items_table(items: Iterable[Item]) -> Any:
+    """A `pyarrow.Table` with a row an item."""
+    return import_pyarrow().Table.from_pylist([item._asdict() for item in items], schema=_schema())
+
+
+def items_of(table: Any) -> list[Item]:
+    """The items that `items_table` wrote."""
+    return [Item(**row) for row in table.to_pylist()]
+
+
+def _schema() -> Any:
+    pyarrow = import_pyarrow()
+    return pyarrow.schema(
+        {
+            "kind": pyarrow.string(),
+            "path": pyarrow.binary(),
+            "start": pyarrow.float64(),
+            "end": pyarrow.float64(),
+            "count": pyarrow.int64(),
+        }
+    )
+
+
+def _plan_file(groups: Sequence[list[Item]]) -> bytes:
+    """A Parquet file with a row group for each part, so that a worker reads its own alone."""
+    content = io.BytesIO()
+    with import_pyarrow().parquet.ParquetWriter(content, _schema()) as writer:
+        for group in groups:
+            writer.write_table(items_table(group), row_group_size=len(group))
+    return content.getvalue()
+
+
+def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The items of each part: images together, each other item alone.
+
+    Parts grow with what was listed before them: a small job has many, so that its workers end together and little is
+    done again after a kill, and a large one has no more files than an object store lists in seconds.
+    """
+    group: list[Item] = []
+    for listed, item in enumerate(items):
+        size = min(max(listed // PARTS_ABOUT, LEAST_PER_PART), MOST_PER_PART)
+        if group and (item.kind != IMAGE or len(group) >= size):
+            yield group
+            group = []
+        if item.kind == IMAGE:
+            group.append(item)
+        else:
+            yield [item]
+    if group:
+        yield group
+
+
+def _chunks(groups: Iterator[list[Item]], size: int) -> Iterator[list[list[Item]]]:
+    while chunk := list(islice(groups, size)):
+        yield chunk

@@ -1,0 +1,71 @@
+"""``modelscope-handkp batch INPUT OUTPUT``: the hands of a whole set of images and videos, on a Ray cluster."""
+
+import argparse
+from typing import Any
+
+from ..batch import run_batch
+from ..engines import AUTO, ENGINES
+from ..engines.precision import FLOAT32, PRECISIONS
+from ..model_dir.settings import TTA_LEVELS
+from .exit_codes import OK, SOME_FAILED
+from .termination import orderly_termination
+
+SHOWN_PARTS = 10  # that are missing
+
+
+def add_command(commands: Any) -> None:
+    """Add ``batch`` to argparse's subparsers."""
+    parser = commands.add_parser("batch", help="find the hands of a whole set of images and videos, on a Ray cluster")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="a folder with those in it, a glob pattern, a text file of paths, Parquet files of paths or encoded "
+        "images; on a disk or an object store (s3://, gs://, oss://, hdfs://)",
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="a new folder of the Parquet data set, likewise")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in OUTPUT")
+    parser.add_argument(
+        "--address",
+        help="of a Ray cluster: auto, HOST:PORT, ray://HOST:PORT (default: one of this machine, ended after)",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="(default: one a GPU; one a CPU where there are none)")
+    parser.add_argument("--column", help="of Parquet (default: the only one that holds encoded images, or paths)")
+    parser.add_argument(
+        "--track", action="store_true", help="follow the hands of videos, so that they have ids; videos are not split"
+    )
+    parser.add_argument("--model", help="a model directory or hub id, on each machine (default: the embedded model)")
+    parser.add_argument("--engine", default=AUTO, choices=[*ENGINES, AUTO], help="what runs the networks (%(default)s)")
+    parser.add_argument("--precision", default=FLOAT32, choices=PRECISIONS, help="of the networks (%(default)s)")
+    parser.add_argument("--tta", default="full", choices=TTA_LEVELS, help="views of each crop (%(default)s)")
+    parser.add_argument("--hand-threshold", type=float, help="the least confidence of a hand (default: the model's)")
+    parser.set_defaults(run=_batch)
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    with orderly_termination():
+        summary = run_batch(
+            arguments.input,
+            arguments.output,
+            address=arguments.address,
+            workers=arguments.workers,
+            column=arguments.column,
+            track=arguments.track,
+            resume=arguments.resume,
+            model_dir=arguments.model,
+            engine=arguments.engine,
+            precision=arguments.precision,
+            tta=arguments.tta,
+            hand_threshold=arguments.hand_threshold,
+        )
+    new = summary.images - summary.resumed
+    print(
+        f"{summary.output}: {summary.images} images and frames, {summary.errors} with an error; {new} of them in this "
+        f"run, {new / max(summary.seconds, 1e-9):.1f} a second."
+    )
+    if summary.missing:
+        some = ", ".join(map(str, summary.missing[:SHOWN_PARTS])) + ", ..." * (len(summary.missing) > SHOWN_PARTS)
+        print(
+            f"{len(summary.missing)} parts are missing ({some}): their workers ended, or could not write. --resume "
+            "tries them again."
+        )
+    return SOME_FAILED if summary.errors or summary.missing else OK
