@@ -40,7 +40,10 @@ def check_model(model_dir: Path, files: Iterable[str]) -> tuple[list[str], int]:
     Returns:
         a sentence for each problem, and the number of hands that were found.
     """
-    problems = [*_check_plugins(model_dir), *_check_checkpoints(model_dir, files)]
+    problems, foreign = list(_check_plugins(model_dir)), list(_check_foreign_code(model_dir))
+    problems += [*foreign, *_check_checkpoints(model_dir, files)]
+    if foreign:  # ModelScope would install and import it
+        return problems, 0
     image = render_image(SEED, SIZE, level=LEVEL)[0]
     try:
         result = _run(model_dir, image)
@@ -65,16 +68,32 @@ def _run(model_dir: Path, image: Any) -> dict[str, Any]:
 
 
 def _check_plugins(model_dir: Path) -> Iterator[str]:
-    try:
-        plugins = read_configuration(model_dir).get("plugins", [])
-    except HandkpError:
-        return  # said when the model is loaded
-    listed = plugins if isinstance(plugins, list) else []
-    if names.DISTRIBUTION not in listed:
+    if names.DISTRIBUTION not in _plugins(model_dir):
         yield f'configuration.json does not name this package: add "plugins": ["{names.DISTRIBUTION}"]'
-    others = ", ".join(f"{other!s:.40}" for other in listed[: MAX_SHOWN + 1] if other != names.DISTRIBUTION)
+
+
+def _check_foreign_code(model_dir: Path) -> Iterator[str]:
+    others = [f"{other!s:.40}" for other in _plugins(model_dir) if other != names.DISTRIBUTION]
     if others:
-        yield f'"plugins" in configuration.json also names {others}, which every user would have to install: remove it'
+        yield (
+            f'"plugins" in configuration.json also names {", ".join(others[:MAX_SHOWN])}, which every user would have '
+            "to install: remove it"
+        )
+    if _configuration(model_dir).get("allow_remote"):
+        yield '"allow_remote" in configuration.json makes ModelScope run code of the directory: remove it'
+
+
+def _plugins(model_dir: Path) -> list[Any]:
+    plugins = _configuration(model_dir).get("plugins")
+    return plugins if isinstance(plugins, list) else []
+
+
+def _configuration(model_dir: Path) -> dict[str, Any]:
+    """The configuration; empty where it cannot be read, which is said when the model is loaded."""
+    try:
+        return read_configuration(model_dir)
+    except HandkpError:
+        return {}
 
 
 def _check_checkpoints(model_dir: Path, files: Iterable[str]) -> Iterator[str]:
@@ -119,10 +138,7 @@ def check_paths(model_dir: Path, card: str) -> list[str]:
     that exists outside the folders of the system.
     """
     problems, here = [], _places(model_dir)
-    try:
-        found = list(_paths_in_config(read_configuration(model_dir), "", here))
-    except HandkpError:
-        found = []
+    found = list(_paths_in_config(_configuration(model_dir), "", here))
     if found:
         problems.append(f"configuration.json names paths of this machine: {_listed(found)}")
     in_card = sorted({path for path in ABSOLUTE.findall(card) if _is_here(path, here)})

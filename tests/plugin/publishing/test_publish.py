@@ -94,12 +94,24 @@ def test_everything_that_is_wrong_is_named_at_once(model_dir: Path) -> None:
         "pai-easycv, something-else",
         "pytorch_model.pt holds the state of a training (lr_scheduler, optimizer)",
         "model.safetensors and pytorch_model.pt hold different weights",
-        "does not load and run",
         "train.json (dataset.train.data_source.ann_file)",
         f"README.md names paths of this machine: {model_dir}",
     ):
         assert said in found, said
-    assert len(problems(model_dir)) == 7
+    assert len(problems(model_dir)) == 6
+
+
+@pytest.mark.parametrize("change", [{"plugins": ["modelscope-handkp", "no-such-package-at-all"]},
+                                    {"allow_remote": True}])  # fmt: skip
+def test_a_model_that_brings_other_code_is_not_loaded(
+    model_dir: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import modelscope.pipelines
+
+    monkeypatch.setattr(modelscope.pipelines, "pipeline", lambda *_, **__: pytest.fail("it was loaded"))
+    edit(model_dir, lambda config: config.update(change))
+    (problem,) = problems(model_dir)
+    assert problem.endswith("remove it")
 
 
 @pytest.mark.parametrize("plugins", [None, [], "modelscope-handkp", {"a": 1}, ["modelscope"], ["modelscope_handkp"]])
