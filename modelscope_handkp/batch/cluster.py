@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 from ..checks import check_count
 from ..errors import InputError, MissingPackageError
 
+ANSWER_SECONDS = 10
 MAX_THREADS = 8  # of a worker with a GPU, to read images
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # else Ray reports the job to its makers
@@ -62,16 +65,28 @@ def connected(address: str | None) -> Iterator[Any]:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
+        _check_answers(address)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(f"no Ray cluster answers at {address}: {reason:.200}.") from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str | None) -> None:
+    """Ray itself waits for minutes.
+
+    Raises:
+        OSError: nothing answers at HOST:PORT.
+    """
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d{1,5})", address or "")
+    if match:
+        socket.create_connection((match[1], int(match[2])), ANSWER_SECONDS).close()
 
 
 def choose_workers(ray: Any, count: int | None) -> Workers:

@@ -67,25 +67,28 @@ def run_batch(
         As `HandEstimator.from_pretrained`.
     """
     source, output = absolute(source), absolute(output)
-    HandEstimator.from_pretrained(**options)  # what cannot work is refused here, not by each worker
     begun = time.monotonic()
     with only_job(output):
         settings = {"source": source, "column": column, "track": track, "options": _plain(options)}
         plan = _begun(output, settings, resume)
-        if plan is None:
-            plan = write_plan(output, list_items(source, column, whole_videos=track), settings)
-        before = written_parts(plan)
-        left = sorted(set(range(plan.parts)) - {part.part for part in before})
-        done = [*before]
-        if left:
-            with connected(address) as ray, quiet(ray, MAX_FAILED):
+        items = list_items(source, column, whole_videos=track)
+        HandEstimator.from_pretrained(**options)  # what cannot work is refused here, not by each worker
+        with connected(address) as ray, quiet(ray, MAX_FAILED):
+            plan = plan or write_plan(output, items, settings)
+            before = written_parts(plan)
+            done = list(before)
+            if left := _left(plan, before):
                 arguments = {"options": options, "column": column, "track": track}
                 blocks = [block.tolist() for block in np.array_split(left, min(len(left), MAX_BLOCKS))]
                 dataset = annotate_parts(ray, plan, blocks, choose_workers(ray, workers), **arguments)
                 done += _followed(plan, before, dataset.iter_rows())
-    missing = sorted(set(left) - {part.part for part in done})
     images, errors, resumed = _images(done), sum(part.errors for part in done), _images(before)
-    return Summary(output, images, errors, tuple(missing), resumed, time.monotonic() - begun)
+    return Summary(output, images, errors, tuple(_left(plan, done)), resumed, time.monotonic() - begun)
+
+
+def _left(plan: Plan, parts: list[Written]) -> list[int]:
+    """The numbers of the other parts."""
+    return sorted(set(range(plan.parts)) - {part.part for part in parts})
 
 
 def _images(parts: list[Written]) -> int:

@@ -1,6 +1,7 @@
 """``modelscope-handkp batch INPUT OUTPUT``: the hands of a whole set of images and videos, on a Ray cluster."""
 
 import argparse
+import sys
 from typing import Any
 
 from ..batch import run_batch
@@ -42,21 +43,23 @@ def add_command(commands: Any) -> None:
 
 
 def _batch(arguments: argparse.Namespace) -> int:
-    with orderly_termination():
-        summary = run_batch(
-            arguments.input,
-            arguments.output,
-            address=arguments.address,
-            workers=arguments.workers,
-            column=arguments.column,
-            track=arguments.track,
-            resume=arguments.resume,
-            model_dir=arguments.model,
-            engine=arguments.engine,
-            precision=arguments.precision,
-            tta=arguments.tta,
-            hand_threshold=arguments.hand_threshold,
-        )
+    options = {name: getattr(arguments, name) for name in ("engine", "precision", "tta", "hand_threshold")}
+    try:
+        with orderly_termination():
+            summary = run_batch(
+                arguments.input,
+                arguments.output,
+                arguments.address,
+                arguments.workers,
+                arguments.column,
+                arguments.track,
+                arguments.resume,
+                model_dir=arguments.model,
+                **options,
+            )
+    except (KeyboardInterrupt, SystemExit):
+        print(f"{arguments.output}: what is done is kept; --resume goes on with it.", file=sys.stderr)
+        raise
     new = summary.images - summary.resumed
     print(
         f"{summary.output}: {summary.images} images and frames, {summary.errors} with an error; {new} of them in this "
