@@ -4,14 +4,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, MissingFileError
+from ..errors import MissingFileError
 from ..hands import Result
 from .json_report import hands_of
 from .record import Record
 from .tables import import_pyarrow
 
 ROWS_AT_ONCE = 256  # in memory while reading
-MAX_GROUP = 1 << 32  # bytes of a row group, unpacked
 COLUMNS = ("path", "frame", "time", "width", "height", "error", "hands")
 
 
@@ -19,13 +18,18 @@ def image_row(path: str, result: Result, frame: int | None = None, time: float |
     """One row of `COLUMNS`.
 
     Args:
-        path: of the image or video. frame, time: of a frame; the time in seconds.
+        path: of the image or video; of what is no UTF-8 in it, or in an error, the bytes are escaped.
+        frame, time: of a frame; the time in seconds.
     """
-    row: dict[str, Any] = {"path": path, "frame": frame, "time": time}
+    row: dict[str, Any] = {"path": _legible(path), "frame": frame, "time": time}
     if result.hands is None or result.image is None:
-        return {**row, "error": str(result.error)}
+        return {**row, "error": _legible(str(result.error))}
     height, width = result.image.shape[:2]
     return {**row, "width": width, "height": height, "hands": result.hands.to_list()}
+
+
+def _legible(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def image_schema() -> Any:
@@ -76,11 +80,8 @@ def read_image_rows(file: Any) -> Iterator[Record]:
     """The images of an open `pyarrow.parquet.ParquetFile`, in its order.
 
     Raises:
-        InputError, ValueError, pyarrow.ArrowException: columns of other types, or a file that is cut off.
+        ValueError, pyarrow.ArrowException, OSError: columns of other types, or a file that is cut off.
     """
-    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
-    if any(group.total_byte_size > MAX_GROUP for group in groups):
-        raise InputError(f"a row group of more than {MAX_GROUP} bytes")
     for batch in file.iter_batches(ROWS_AT_ONCE, columns=list(COLUMNS)):
         for row in batch.cast(image_schema()).to_pylist():
             hands = None if row["hands"] is None else hands_of(row)

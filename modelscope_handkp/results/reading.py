@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError, MissingFileError
 from ..file_kind import HEAD_BYTES, JSON, TEXT, file_kind
+from .image_rows import parts_of
 from .reading_json import read_json
 from .reading_tables import read_csv, read_parquet
 from .record import Record
@@ -20,9 +21,11 @@ MAX_NAME = 200  # characters of a file's name in an error
 def read(path: str | Path) -> Iterator[Record]:
     """The images and frames of a result file in any of `formats.FORMATS`, in the file's order, one at a time.
 
+    Also of what a batch job wrote: its folder, whose parts are read in their order, or one of these.
     The content says which format it is. What the formats do not hold is not given back:
 
     - JSON and JSON lines hold everything, with the same numbers.
+    - The parts of a batch job hold everything but ``is_left`` and ``keypoint_threshold``.
     - CSV and Parquet have no row for an image without hands. Keypoints that were not `Hands.visible` lie at (0, 0), and
       the ``keypoint_threshold`` is the highest of their scores, so that they are not visible again. Rows that follow
       each other with the same source, index, time and size are one image.
@@ -31,12 +34,15 @@ def read(path: str | Path) -> Iterator[Record]:
       image.
 
     Raises:
-        MissingFileError: no such file. MissingPackageError: a Parquet file, and pyarrow is not installed.
+        MissingFileError: no such file, or a folder without parts.
+        MissingPackageError: a Parquet file, and pyarrow is not installed.
         InputError: another kind of file, one that is cut off, or a value that cannot be. What can be read before it is
             given first.
     """
     path = Path(path)
     name = str(path)[:MAX_NAME]
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises on a name that is too long
+        return chain.from_iterable(map(read, parts_of(path)))
     if not os.path.isfile(path):  # noqa: PTH113  Path.is_file raises on a name that is too long
         raise MissingFileError(f"{name} does not exist or is not a file.")
     with path.open("rb") as file:

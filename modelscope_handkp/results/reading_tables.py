@@ -12,6 +12,7 @@ from ..arrays import Array
 from ..errors import InputError
 from ..hands import Hands
 from ..skeleton import NUM_KEYPOINTS
+from .image_rows import has_image_rows, read_image_rows
 from .record import Record
 from .tables import COLUMNS, HAND_COLUMNS, import_pyarrow
 
@@ -109,7 +110,8 @@ def _whole(cell: str) -> int | None:
 
 
 def read_parquet(path: Path, name: str) -> Iterator[Record]:
-    """The images of a file that `parquet_report` wrote; its columns may be in another order, and others may be there.
+    """The images of a file that `parquet_report` or a batch job wrote; its columns may be in another order, and others
+    may be there.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
@@ -117,17 +119,25 @@ def read_parquet(path: Path, name: str) -> Iterator[Record]:
     """
     pyarrow = import_pyarrow()
     try:
-        options = {"read_dictionary": ["source"], "buffer_size": 1 << 16}
-        with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened, **options) as file:
-            _check_columns(file.schema_arrow.names)
+        with path.open("rb") as opened:
+            columns = pyarrow.parquet.read_schema(opened).names
+            is_job = has_image_rows(columns)
+            if not is_job:
+                _check_columns(columns)
+            names = [] if is_job else ["source"]  # are read as numbers of a dictionary
+            file = pyarrow.parquet.ParquetFile(opened, read_dictionary=names, buffer_size=1 << 16)
             groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
             if any(group.total_byte_size > MAX_GROUP for group in groups):
                 raise InputError(f"a row group of more than {MAX_GROUP} bytes")
-            batches = file.iter_batches(BATCH, columns=list(COLUMNS))
-            yield from _records(row for batch in batches for row in _batch_rows(pyarrow, batch))
+            yield from read_image_rows(file) if is_job else _read_hands(pyarrow, file)
     except (pyarrow.ArrowException, ValueError, OSError) as error:
         message = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise InputError(f"{name} holds no results that can be read: {message:.300}.") from None
+
+
+def _read_hands(pyarrow: Any, file: Any) -> Iterator[Record]:
+    batches = file.iter_batches(BATCH, columns=list(COLUMNS))
+    return _records(row for batch in batches for row in _batch_rows(pyarrow, batch))
 
 
 def _batch_rows(pyarrow: Any, batch: Any) -> Iterator[_Row]:
