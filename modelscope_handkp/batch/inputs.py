@@ -10,14 +10,20 @@ from typing import Any, NamedTuple
 from ..errors import HandkpError, InputError, MissingFileError
 from ..results.tables import import_pyarrow
 from ..sources.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from ..sources.video import open_video
-from .storage import SCHEME_END, absolute, join, storage_of, walk
+from ..sources.video import is_video, open_video
+from .storage import SCHEME_END, absolute, first_line, join, storage_of, walk
 
 IMAGE, VIDEO, ROWS = "image", "video", "rows"
 LIST_SUFFIXES = (".txt", ".lst")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+BEGUN_INSIDE = (".mp4", ".m4v", ".mov", ".qt", ".3gp", ".mkv", ".webm")  # others are decoded from their beginning
+MAX_PARTS = 64  # of a video, since its index is read for each
+TEXT_TYPES = ("string", "large_string", "string_view")
+BYTES_TYPES = ("binary", "large_binary", "binary_view")
 PATHS_AT_ONCE = 10_000  # of a Parquet list, in memory
 MAX_LINE = 1 << 14  # bytes of a path in a list
+CHUNK = 1 << 20  # bytes of a list, at once
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SHOWN = 200  # characters of a name in an error
 
 logger = logging.getLogger(__name__)
@@ -51,10 +57,10 @@ def list_items(
             paths or of encoded images, or a folder of such; an image or a video. On a disk, or on an object store
             (s3://, gs://, oss://, hdfs:// ...). Paths in a list are taken from the folder of the list.
         column: of Parquet. None: the only one that holds paths or encoded images.
-        at_once: how many frames of a video, and rows of a Parquet file, an item has.
+        at_once: how many rows of a Parquet file an item has, and frames of a video, of which a long one has more.
         whole_videos: do not split videos.
     Raises:
-        MissingFileError: nothing is there. InputError: a list or column that cannot be read.
+        MissingFileError: nothing is there. InputError: a folder, list or column that cannot be read.
     """
     listing = _Listing(column, at_once, whole_videos)
     path = absolute(source)
@@ -62,7 +68,7 @@ def list_items(
     if storage.is_folder(path):
         return _some(listing.folder(path), f"{source:.{SHOWN}} is a folder without images, videos or Parquet files")
     if storage.is_file(path):
-        return listing.file(path, is_named=True)
+        return _some(listing.file(path, is_named=True), f"{source:.{SHOWN}} names no images")
     if glob.has_magic(source):
         return _some(listing.files(_matching(path)), f"nothing matches {source:.{SHOWN}}")
     raise MissingFileError(f"{source:.{SHOWN}} does not exist.")
@@ -130,7 +136,13 @@ class _Listing:
             yield from self._table(path)
         elif is_named and _ends(path, LIST_SUFFIXES):
             yield from self.files(_lines(path))
-        elif _ends(path, VIDEO_SUFFIXES):
+        else:
+            yield from self._medium(path)
+
+    def _medium(self, path: str) -> Iterator[Item]:
+        """The items of an image or a video; of what it is, its name tells, and of a GIF its content."""
+        is_gif = _ends(path, ".gif") and SCHEME_END not in path
+        if _ends(path, VIDEO_SUFFIXES) or (is_gif and is_video(path)):
             yield from self._video(path)
         else:
             yield Item(IMAGE, os.fsencode(path), count=1)
@@ -138,7 +150,8 @@ class _Listing:
     def _video(self, path: str) -> Iterator[Item]:
         """Parts of a video by time, the last to its end; one that cannot be opened is told where it is read.
 
-        A video on an object store is one part: whoever reads it fetches the whole file.
+        A video is one part where whoever reads the last frame has to fetch or to decode all of it: on an object store,
+        and in a container without an index that can be relied on.
         """
         count = rate = None
         if SCHEME_END not in path:
@@ -147,13 +160,13 @@ class _Listing:
                     count, rate = video.frame_count, video.rate
             except HandkpError:
                 count = rate = None
-        if count is None or rate is None or self._whole_videos:
+        if count is None or rate is None or self._whole_videos or not _ends(path, BEGUN_INSIDE):
             yield Item(VIDEO, os.fsencode(path), count=count)
             return
-        for first in range(0, max(count, 1), self._at_once):
-            is_last = first + self._at_once >= count
-            start, end = first / rate or None, None if is_last else (first + self._at_once) / rate
-            yield Item(VIDEO, os.fsencode(path), start, end, min(self._at_once, count - first))
+        size = max(self._at_once, -(-count // MAX_PARTS))
+        for first in range(0, count, size):
+            start, end = first / rate or None, None if first + size >= count else (first + size) / rate
+            yield Item(VIDEO, os.fsencode(path), start, end, min(size, count - first))
 
     def _table(self, path: str) -> Iterator[Item]:
         pyarrow = import_pyarrow()
@@ -161,16 +174,17 @@ class _Listing:
             with storage_of(path).open(path) as file:
                 table = pyarrow.parquet.ParquetFile(file)
                 column = image_column(table.schema_arrow, self._column, path)
-                if _is_text(pyarrow, table.schema_arrow.field(column).type):
+                if _is_text(table.schema_arrow.field(column).type):
                     folder = path.rpartition("/")[0]
                     for batch in table.iter_batches(PATHS_AT_ONCE, columns=[column]):
-                        yield from self.files(join(folder, name) for name in batch.column(0).to_pylist() if name)
+                        for name in filter(None, batch.column(0).to_pylist()):
+                            yield from self._medium(join(folder, name))
                 else:
                     yield from self._rows(path, table.metadata)
         except (pyarrow.ArrowException, OSError) as error:
             if isinstance(error, HandkpError):
                 raise
-            raise InputError(f"{path:.{SHOWN}} is not a Parquet file that can be read: {_line(error)}.") from None
+            raise InputError(f"{path:.{SHOWN}} is not a Parquet file that can be read: {first_line(error)}.") from None
 
     def _rows(self, path: str, metadata: Any) -> Iterator[Item]:
         """Parts of row groups, since a group is read from its beginning."""
@@ -189,11 +203,10 @@ def image_column(schema: Any, named: str | None, path: str) -> str:
     Raises:
         InputError: there is none, several could be meant, or the named one holds something else.
     """
-    pyarrow = import_pyarrow()
     if named is not None and named not in schema.names:
         raise InputError(f"{path:.{SHOWN}} has no column {named!r:.80}; its columns are {_names(schema.names)}.")
-    names = [name for name in schema.names if holds_images(pyarrow, schema.field(name).type)]
-    texts = [name for name in schema.names if _is_text(pyarrow, schema.field(name).type)]
+    names = [name for name in schema.names if _holds_images(schema.field(name).type)]
+    texts = [name for name in schema.names if _is_text(schema.field(name).type)]
     fitting = [name for name in (names or texts) if named is None] or [name for name in names + texts if name == named]
     if len(fitting) != 1:
         what = "holds no paths or encoded images" if named or not fitting else "could be meant by several columns"
@@ -204,17 +217,15 @@ def image_column(schema: Any, named: str | None, path: str) -> str:
     return str(fitting[0])
 
 
-def holds_images(pyarrow: Any, kind: Any) -> bool:
+def _holds_images(kind: Any) -> bool:
     """Whether a column of this type holds encoded images: bytes, or a struct with ``bytes``."""
-    types = pyarrow.types
-    if types.is_struct(kind):
-        inner = {kind.field(index).name: kind.field(index).type for index in range(kind.num_fields)}
-        return "bytes" in inner and holds_images(pyarrow, inner["bytes"])
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    if str(kind).startswith("struct<"):
+        return any(field.name == "bytes" and _holds_images(field.type) for field in kind)
+    return str(kind) in BYTES_TYPES
 
 
-def _is_text(pyarrow: Any, kind: Any) -> bool:
-    return bool(pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind))
+def _is_text(kind: Any) -> bool:
+    return str(getattr(kind, "value_type", kind)) in TEXT_TYPES and not str(kind).startswith("list")
 
 
 def _names(names: list[str]) -> str:
@@ -226,24 +237,22 @@ def _lines(path: str) -> Iterator[str]:
     folder = path.rpartition("/")[0]
     with storage_of(path).open(path) as file:
         rest = b""
-        while chunk := file.read(1 << 20):
+        while chunk := file.read(CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_LINE:
-                raise InputError(f"{path:.{SHOWN}} is no list of paths: a line has more than {MAX_LINE} bytes.")
+            for line in (*lines, rest):
+                if len(line) > MAX_LINE or b"\0" in line:
+                    what = f"a line has more than {MAX_LINE} bytes" if len(line) > MAX_LINE else "it is no text"
+                    raise InputError(f"{path:.{SHOWN}} is no list of paths: {what}.")
             yield from _paths(folder, lines)
         yield from _paths(folder, [rest])
 
 
 def _paths(folder: str, lines: list[bytes]) -> Iterator[str]:
     for line in lines:
-        name = line.removeprefix(b"\xef\xbb\xbf").strip()
+        name = line.removeprefix(BYTE_ORDER_MARK).strip()
         if name and not name.startswith(b"#"):
             yield join(folder, os.fsdecode(name))
 
 
-def _ends(path: str, suffixes: tuple[str, ...]) -> bool:
+def _ends(path: str, suffixes: str | tuple[str, ...]) -> bool:
     return path.lower().endswith(suffixes)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")[:SHOWN]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .storage import SCHEME_END, join, read_bytes, storage_of
+from .storage import SCHEME_END, UnreachableError, join, read_bytes, storage_of
 
 LOCK, RUNNING = ".job/lock", ".job/running.json"
 BEAT_SECONDS = 20.0  # from one sign of life on an object store to the next
@@ -83,15 +83,22 @@ def _marked(output: str) -> Iterator[None]:
 
 
 def _mark(path: str) -> dict[str, Any]:
-    """Who writes there; empty where nobody does."""
+    """Who writes there; empty where nobody does, or something else lies there.
+
+    Raises:
+        UnreachableError: nothing is known.
+    """
     try:
-        return dict(json.loads(read_bytes(path, MAX_MARK)))
-    except (FileNotFoundError, ValueError, TypeError):
+        mark = dict(json.loads(read_bytes(path, MAX_MARK)))
+        return {**mark, "time": float(mark["time"])}
+    except UnreachableError:
+        raise
+    except (KeyError, FileNotFoundError, ValueError, TypeError, RecursionError):
         return {}
 
 
 def _refuse(output: str, mark: dict[str, Any], mine: str) -> None:
-    ago = time.time() - float(mark.get("time", 0))
+    ago = time.time() - mark.get("time", 0)
     if mark.get("job", mine) != mine and ago < STALE_SECONDS:
         raise InputError(
             f"{output} is being written by another job (process {mark.get('process')} on {mark.get('host')}, seen "

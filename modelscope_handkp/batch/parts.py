@@ -4,13 +4,14 @@ import io
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, NamedTuple
 
-from ..errors import InputError
-from ..results.image_rows import COLUMNS, image_table
+from ..errors import MissingFileError
+from ..results.image_rows import image_schema, image_table
 from ..results.tables import import_pyarrow
 from .plan import Plan
-from .storage import storage_of
+from .storage import UnreachableError, storage_of
 
 NAME = re.compile(r"part-(\d{7,})\.parquet")
 READERS = 16  # threads that look at what was written
@@ -37,13 +38,16 @@ def write_part(plan: Plan, part: int, rows: Iterator[dict[str, Any]]) -> Written
     """
     path = plan.path(part)
     written = look_at(path, part)
-    if written is None:
-        content = io.BytesIO()
-        table = image_table(rows)
-        import_pyarrow().parquet.write_table(table, content, row_group_size=ROWS_PER_GROUP)
-        storage_of(path).write(path, content.getvalue())
-        written = Written(part, table.num_rows, table.num_rows - table.column("error").null_count)
-    return written
+    if written is not None:
+        return written
+    content, images, errors = io.BytesIO(), 0, 0
+    with import_pyarrow().parquet.ParquetWriter(content, image_schema()) as writer:
+        while some := list(islice(rows, ROWS_PER_GROUP)):
+            writer.write_table(image_table(some))
+            images += len(some)
+            errors += sum(row.get("error") is not None for row in some)
+    storage_of(path).write(path, content.getvalue())
+    return Written(part, images, errors)
 
 
 def written_parts(plan: Plan) -> list[Written]:
@@ -57,19 +61,22 @@ def written_parts(plan: Plan) -> list[Written]:
 
 
 def look_at(path: str, part: int) -> Written | None:
-    """The part in a file; None where it is not there, or is not whole."""
+    """The part in a file; None where it is not there, or is not whole.
+
+    Raises:
+        InputError: it cannot be reached.
+    """
     pyarrow = import_pyarrow()
-    storage = storage_of(path)
-    if not storage.is_file(path):
-        return None
     try:
-        with storage.open(path) as file:
+        with storage_of(path).open(path) as file:
             table = pyarrow.parquet.ParquetFile(file)
-            if table.schema_arrow.names != list(COLUMNS):
+            if not table.schema_arrow.equals(image_schema()):
                 return None
             place = table.schema.names.index("error")
             groups = [table.metadata.row_group(index) for index in range(table.metadata.num_row_groups)]
             fine = sum(group.column(place).statistics.null_count for group in groups)
             return Written(part, table.metadata.num_rows, table.metadata.num_rows - fine)
-    except (pyarrow.ArrowException, OSError, AttributeError, InputError):
+    except UnreachableError:
+        raise
+    except (MissingFileError, pyarrow.ArrowException, OSError, AttributeError):
         return None

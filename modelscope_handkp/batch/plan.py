@@ -2,8 +2,9 @@
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+import re
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
@@ -14,6 +15,7 @@ from .inputs import IMAGE, Item
 from .storage import join, read_bytes, storage_of
 
 PLAN, SETTINGS = ".job/plan-{:05d}.parquet", ".job/job.json"
+PLAN_NAME = re.compile(r"/plan-\d{5,}\.parquet$")
 PARTS_PER_FILE = 1000  # a reader takes in the index of a whole file
 LEAST_PER_PART, MOST_PER_PART = 64, 4096  # images
 PARTS_ABOUT = 1000  # of a middling job
@@ -51,14 +53,16 @@ def write_plan(output: str, items: Iterable[Item], settings: dict[str, Any]) -> 
     """
     parts = images = 0
     with tqdm(unit=" items", desc="listing") as progress:
-        counted = (item for item in items if progress.update() or True)
-        for file, chunk in enumerate(_chunks(groups(counted), PARTS_PER_FILE)):
-            storage_of(output).write(join(output, PLAN.format(file)), _plan_file(chunk))
-            parts += len(chunk)
-            images += sum(item.count or 0 for group in chunk for item in group)
+        grouped = (group for group in groups(items) if progress.update(len(group)) or True)
+        for file in count():
+            content, counts = _plan_file(islice(grouped, PARTS_PER_FILE))
+            if not counts:
+                break
+            storage_of(output).write(join(output, PLAN.format(file)), content)
+            parts, images = parts + len(counts), images + sum(counts)
     plan = Plan(output, parts, images, settings)
-    content = {"version": VERSION, "parts": parts, "images": images, "settings": settings}
-    storage_of(output).write(join(output, SETTINGS), json.dumps(content, indent=1).encode())
+    about = {"version": VERSION, "parts": parts, "images": images, "settings": settings}
+    storage_of(output).write(join(output, SETTINGS), json.dumps(about, indent=1).encode())
     return plan
 
 
@@ -66,20 +70,30 @@ def read_plan(output: str) -> Plan | None:
     """The plan in a folder; None where no job was begun.
 
     Raises:
-        InputError: it is of another release, or no plan.
+        InputError: it is of another release, no plan, or not whole.
     """
     path = join(output, SETTINGS)
     if not storage_of(output).is_file(path):
         return None
+    text = read_bytes(path, MAX_SETTINGS)
     try:
-        content = json.loads(read_bytes(path, MAX_SETTINGS))
-        if content["version"] != VERSION:
-            raise InputError(f"{path} was written by another release of this package.")
-        return Plan(output, int(content["parts"]), int(content["images"]), dict(content["settings"]))
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is not what a job wrote: {type(error).__name__}: {error}.") from None
+        content = json.loads(text)
+        version, parts, images, settings = (content[name] for name in ("version", "parts", "images", "settings"))
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise InputError(f"{path} is not what a job wrote; name another folder.") from None
+    if version != VERSION:
+        raise InputError(f"{path} was written by another release of this package; name another folder.")
+    if not (_is_count(parts) and _is_count(images) and isinstance(settings, dict)):
+        raise InputError(f"{path} is not what a job wrote; name another folder.")
+    files = storage_of(output).entries(path.rpartition("/")[0])[0]
+    plans = [file for file in files if PLAN_NAME.search(file)]
+    if len(plans) < -(-parts // PARTS_PER_FILE):
+        raise InputError(f"{path} states {parts} parts, which are not all in the {len(plans)} files beside it.")
+    return Plan(output, parts, images, settings)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class PlanReader:
@@ -104,7 +118,8 @@ class PlanReader:
 
 def items_table(items: Iterable[Item]) -> Any:
     """A `pyarrow.Table` with a row an item."""
-    return import_pyarrow().Table.from_pylist([item._asdict() for item in items], schema=_schema())
+    columns = list(zip(*items)) or [()] * len(Item._fields)
+    return import_pyarrow().Table.from_arrays(list(map(list, columns)), schema=_schema())
 
 
 def items_of(table: Any) -> list[Item]:
@@ -125,13 +140,14 @@ def _schema() -> Any:
     )
 
 
-def _plan_file(groups: Sequence[list[Item]]) -> bytes:
-    """A Parquet file with a row group for each part, so that a worker reads its own alone."""
-    content = io.BytesIO()
-    with import_pyarrow().parquet.ParquetWriter(content, _schema()) as writer:
+def _plan_file(groups: Iterable[list[Item]]) -> tuple[bytes, list[int]]:
+    """A Parquet file with a row group for each part, so that a worker reads its own alone; and the images of each."""
+    content, counts = io.BytesIO(), []
+    with import_pyarrow().parquet.ParquetWriter(content, _schema(), use_dictionary=["kind"]) as writer:
         for group in groups:
             writer.write_table(items_table(group), row_group_size=len(group))
-    return content.getvalue()
+            counts.append(sum(item.count or 0 for item in group))
+    return content.getvalue(), counts
 
 
 def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -141,19 +157,16 @@ def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
     done again after a kill, and a large one has no more files than an object store lists in seconds.
     """
     group: list[Item] = []
-    for listed, item in enumerate(items):
-        size = min(max(listed // PARTS_ABOUT, LEAST_PER_PART), MOST_PER_PART)
-        if group and (item.kind != IMAGE or len(group) >= size):
+    size = LEAST_PER_PART
+    for listed, item in enumerate(items, 1):
+        is_image = item.kind == IMAGE
+        if group and not is_image:
             yield group
             group = []
-        if item.kind == IMAGE:
-            group.append(item)
-        else:
-            yield [item]
+        group.append(item)
+        if len(group) == size or not is_image:
+            yield group
+            group = []
+            size = min(max(listed // PARTS_ABOUT, LEAST_PER_PART), MOST_PER_PART)
     if group:
         yield group
-
-
-def _chunks(groups: Iterator[list[Item]], size: int) -> Iterator[list[list[Item]]]:
-    while chunk := list(islice(groups, size)):
-        yield chunk

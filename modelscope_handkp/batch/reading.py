@@ -21,7 +21,7 @@ from ..sources.frames import EndsBeforeError
 from ..sources.images import load_image
 from ..sources.video import open_video
 from .inputs import IMAGE, ROWS, Item, image_column
-from .storage import SCHEME_END, join, read_bytes, storage_of
+from .storage import SCHEME_END, UnreachableError, join, read_bytes, storage_of
 
 HTTP = ("http://", "https://")
 ROWS_AT_ONCE = 16  # of encoded images, in memory
@@ -53,7 +53,8 @@ def load(items: Iterable[Item], column: str | None, threads: int, ahead: int) ->
         threads: that read images; a video has one.
         ahead: how many images are read before they are needed.
     Raises:
-        OSError: the disk has no room for the copy of a video.
+        OSError: the disk has no room for the copy of a video. UnreachableError: a store does not answer, which says
+            nothing of the images.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Loaded]] = deque()
@@ -98,6 +99,8 @@ def _load(path: str) -> Image:
 def _decoded(path: str, read: Callable[[], Image]) -> Loaded:
     try:
         return Loaded(path, read())
+    except UnreachableError:
+        raise
     except (HandkpError, OSError) as error:
         return Loaded(path, error=error)
 
@@ -114,6 +117,8 @@ def _encoded(item: Item, named: str | None) -> Iterator[Callable[[], Loaded]]:
             for values in _values(table, column, rows):
                 yield partial(_decoded, *_cell(values, path, position))
                 position += 1
+    except UnreachableError:
+        raise
     except (pyarrow.ArrowException, OSError, HandkpError) as error:
         for missing in rows[position - rows.start :]:
             yield partial(Loaded, f"{legible(item.path)}#{missing}", error=error)
@@ -141,6 +146,7 @@ def _values(table: Any, column: str, rows: range) -> Iterator[Any]:
 def _cell(value: Any, path: str, row: int) -> tuple[str, Callable[[], Image]]:
     """The name of an encoded image and what decodes it."""
     stored = value.get("path") if isinstance(value, dict) else None
+    stored = stored if isinstance(stored, str) else None
     content = value.get("bytes") if isinstance(value, dict) else value
     name = stored or f"{legible(os.fsencode(path))}#{row}"
     if content is None and stored:
@@ -158,19 +164,25 @@ def frames(item: Item) -> Iterator[Loaded]:
     """The frames of a `VIDEO`; behind the last that can be read, the error that ends it.
 
     Raises:
-        OSError: the disk has no room for the copy of a video.
+        OSError: the disk has no room for the copy of a video. UnreachableError: as `load`.
     """
     path, name = os.fsdecode(item.path), legible(item.path)
+    is_behind = False  # what can be read: then the error is told by the item that has the last frame
     try:
         with local_copy(path) as local, open_video(local, item.start, item.end) as video:
+            is_behind = item.start is not None
             for index, time, image in video:
+                is_behind = False
                 yield Loaded(name, image, None, index, time)
-    except EndsBeforeError:  # it is shorter than it states; what it has is in the parts before
+    except EndsBeforeError:  # it is shorter than it states; what it has is in the items before
         return
+    except UnreachableError:
+        raise
     except (HandkpError, OSError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
-        yield Loaded(name, error=error)
+        if not is_behind:
+            yield Loaded(name, error=error)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 from typing import Any
 
 import torch
@@ -36,13 +37,11 @@ class Annotator:
 
     def rows(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
         """A row of `results.image_rows` for each image and frame, in order."""
-        tracked: list[Item] = []
-        others: list[Item] = []
-        for item in items:
-            (tracked if self._tracker and item.kind == VIDEO else others).append(item)
-        yield from self._found(load(others, self._column, self._threads, AHEAD_PER_THREAD * self._threads))
-        for item in tracked:
-            yield from self._followed(item)
+        for is_followed, group in groupby(items, lambda item: self._tracker is not None and item.kind == VIDEO):
+            if is_followed:
+                yield from chain.from_iterable(map(self._followed, group))
+            else:
+                yield from self._found(load(group, self._column, self._threads, AHEAD_PER_THREAD * self._threads))
 
     def _found(self, images: Iterator[Loaded]) -> Iterator[dict[str, Any]]:
         """Rows of images, which share batches."""
