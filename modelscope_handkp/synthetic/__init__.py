@@ -9,11 +9,11 @@ from .annotations import write_dataset
 from .batches import render_batch, render_crops, render_image, to_bgr
 from .clips import ClipFrame, render_clip
 from .levels import EASY, HARD, LEVELS, MEDIUM, Level
-from .poses import POSE_NAMES
+from .poses import GESTURE_POSES, POSE_NAMES
 from .rng import Rng
 from .scene import Rendered
 
 __all__ = [
-    "EASY", "HARD", "LEVELS", "MEDIUM", "POSE_NAMES", "ClipFrame", "Level", "Rendered", "Rng", "render_batch",
-    "render_clip", "render_crops", "render_image", "to_bgr", "write_dataset",
+    "EASY", "GESTURE_POSES", "HARD", "LEVELS", "MEDIUM", "POSE_NAMES", "ClipFrame", "Level", "Rendered", "Rng",
+    "render_batch", "render_clip", "render_crops", "render_image", "to_bgr", "write_dataset",
 ]  # fmt: skip

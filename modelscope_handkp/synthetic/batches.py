@@ -14,6 +14,7 @@ from torch import Tensor
 from ..arrays import Array, Image
 from ..geometry.boxes import BOX_PADDING
 from .levels import Level, get_level
+from .poses import get_gesture_poses
 from .rng import Rng
 from .scene import Rendered, only, render
 
@@ -91,38 +92,45 @@ def render_batch(
     size: tuple[int, int] = (320, 320),
     level: str | Level = "medium",
     backdrops: Tensor | None = None,
+    gesture: str | None = None,
 ) -> Rendered:
     """Whole images with `amounts[i]` hands in image i; size (width, height) px.
 
     backdrops (len(amounts), 3, H, W), sRGB in 0..1: images, such as photographs without hands, to show the hands in
     front of; None draws them. Hands of which less than a quarter shows, behind others or objects, are drawn and not
-    annotated.
+    annotated. gesture: one of poses.GESTURE_POSES, that all hands show; None: any poses.
 
     Raises:
-        InputError: no level has that name.
+        InputError: no level or no gesture has that name.
     """
     level = get_level(level)
     image_index, target, extent = scatter_hands(rng, level, size, amounts)
-    result = render(rng, level, size, len(amounts), image_index, target, extent, backdrops=backdrops)
+    result = render(rng, level, size, len(amounts), image_index, target, extent, backdrops=backdrops, gesture=gesture)
     return only(result, result.shown >= LEAST_SHOWN)
 
 
 def render_image(
-    seed: int, size: tuple[int, int] = (640, 480), hands: int = 1, level: str | Level = "medium"
+    seed: int,
+    size: tuple[int, int] = (640, 480),
+    hands: int = 1,
+    level: str | Level = "medium",
+    gesture: str | None = None,
 ) -> tuple[Image, Array, Array]:
     """One image (H, W, 3) uint8 BGR, its keypoints (N, 21, 3): x, y px and 0, 1 or 2 as in `Rendered`, and boxes
     (N, 4) xyxy px; N is `hands`, or less where some do not show (`render_batch`).
 
     size (width, height) px. Same seed, same image. At a level without occlusion hands and arms do not cover one
-    another, either, if there is room.
+    another, either, if there is room. gesture: as in `render_batch`.
 
     Raises:
-        InputError: no level has that name.
+        InputError: no level or no gesture has that name.
     """
     rng, level = Rng(seed), get_level(level)
+    if gesture is not None:
+        get_gesture_poses(gesture)  # also where there are no hands
     with torch.no_grad():
         for _ in range(_TRIES if hands > 1 and not level.occlusion else 1):
-            result = render_batch(rng, [hands], size, level)
+            result = render_batch(rng, [hands], size, level, None, gesture)
             if len(result.shown) == hands and (result.shown >= _CLEAR).all():
                 break
     return to_bgr(result.images)[0], result.keypoints.numpy(), result.boxes.numpy()

@@ -7,12 +7,22 @@ Bone `b` ends at joint `b + 1` and starts at its parent; 20 bones, then the palm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .poses import FLEX_LIMITS, POSE_NAMES, THUMB_LIMITS, TOUCHING, Angles, limited, sample_angles
+from .poses import (
+    FLEX_LIMITS,
+    POSE_NAMES,
+    THUMB_LIMITS,
+    THUMB_UPRIGHT,
+    TOUCHING,
+    Angles,
+    limited,
+    sample_angles,
+    sample_gesture,
+)
 from .rng import Rng
 
 NUM_BONES = 22
@@ -32,6 +42,8 @@ _LEAN_DEGREES = (-8.0, 0.0, 8.0, 16.0)
 _THUMB_PAD = (1.0, 0.25, -0.35)  # the direction that its pad faces
 _APART_MM, _FROM_PALM_MM, _TOUCH_MM = 16.0, 19.0, 13.0  # closest that fingers, tips and palm, touching tips come
 _CANDIDATES = 6  # copies of a pose of which the one with the fewest collisions stays
+_GESTURE_CANDIDATES = 24  # so that tips that are to touch do
+_TILT_DEGREES, _MOST_TILT = 15.0, 40.0  # of a thumb that points up or down; standard deviation and limit
 _FLEX_SHAKE, _THUMB_SHAKE, _JOINT_SHAKE = 9.0, 11.0, (1.0, 1.0, 0.5)  # degrees; share of each finger joint
 
 
@@ -202,17 +214,31 @@ class Figures:
     pose: Tensor
 
 
-def sample_figures(rng: Rng, count: int, variety: float = 1.0) -> Figures:
-    """Draw `count` figures. `variety` (0 to 1): see `sample_angles` and `sample_views`."""
+def sample_figures(rng: Rng, count: int, variety: float = 1.0, gesture: str | None = None) -> Figures:
+    """Draw `count` figures. `variety` (0 to 1): see `sample_angles` and `sample_views`; `gesture`: that all show.
+
+    Raises:
+        InputError: no gesture has that name.
+    """
     table = torch.tensor((_THUMB_MM, *_FINGER_MM), device=rng.device)
     bones = table * (1 + rng.normal(0.06, count, 1, 1) + rng.normal(0.03, count, 5, 1) + rng.normal(0.02, count, 5, 3))
     width = (1 + rng.normal(0.06, count)).clamp(0.8, 1.25)
-    angles, pose = sample_poses(rng, bones, width, variety)
+    angles, pose = sample_poses(rng, bones, width, variety, gesture)
     elbow, arm_along, arm_back = _sample_arms(rng, count)
     is_left = rng.chance(0.5, count)
     view = sample_views(rng, count, variety)
     thickness = rng.uniform(0.85, 1.2, count)
-    return Figures(bones, width, thickness, elbow, arm_along, arm_back, is_left, angles, view, pose)
+    figures = Figures(bones, width, thickness, elbow, arm_along, arm_back, is_left, angles, view, pose)
+    return figures if gesture not in THUMB_UPRIGHT else _turned(rng, figures, THUMB_UPRIGHT[gesture])
+
+
+def _turned(rng: Rng, figures: Figures, degrees: float) -> Figures:
+    """Figures whose views are rolled until the thumb points about that way in the image, from x to y."""
+    joints = stand(figures).joints
+    thumb = joints[:, 4] - joints[:, 2]
+    tilt = rng.normal(_TILT_DEGREES, len(thumb)).clamp(-_MOST_TILT, _MOST_TILT)
+    roll = degrees + tilt - torch.rad2deg(torch.atan2(thumb[:, 1], thumb[:, 0]))
+    return replace(figures, view=_rotation(2, roll) @ figures.view)
 
 
 def stand(figures: Figures) -> Hands3D:
@@ -242,25 +268,42 @@ def sample_hands(rng: Rng, count: int, variety: float = 1.0) -> Hands3D:
     return stand(sample_figures(rng, count, variety))
 
 
-def sample_poses(rng: Rng, bones: Tensor, width: Tensor, variety: float = 1.0) -> tuple[Angles, Tensor]:
-    """Draw joint angles for N hands and their poses (N,); bones and width: see `Figures`.
+def sample_gesture_hands(rng: Rng, count: int, variety: float, gesture: str) -> Hands3D:
+    """Draw `count` hands that show a gesture (`poses.GESTURE_POSES`), in random views; thumbs up point up in the image.
+
+    Raises:
+        InputError: no gesture has that name.
+    """
+    return stand(sample_figures(rng, count, variety, gesture))
+
+
+def sample_poses(
+    rng: Rng, bones: Tensor, width: Tensor, variety: float = 1.0, gesture: str | None = None
+) -> tuple[Angles, Tensor]:
+    """Draw joint angles for N hands and their poses (N,); bones and width: see `Figures`; `gesture`: that all show.
 
     Of some shaken copies of each pose the one with the least `collision` stays.
+
+    Raises:
+        InputError: no gesture has that name.
     """
     count, device = len(width), rng.device
-    angles, pose = sample_angles(rng, count, variety)
+    if gesture is None:
+        candidates, (angles, pose) = _CANDIDATES, sample_angles(rng, count, variety)
+    else:
+        candidates, (angles, pose) = _GESTURE_CANDIDATES, sample_gesture(rng, count, gesture, variety)
     touching = torch.tensor([name in TOUCHING for name in POSE_NAMES], device=device)[pose]
-    shake = rng.normal(_FLEX_SHAKE, count, _CANDIDATES, 4, 3) * torch.tensor(_JOINT_SHAKE, device=device)
+    shake = rng.normal(_FLEX_SHAKE, count, candidates, 4, 3) * torch.tensor(_JOINT_SHAKE, device=device)
     flex = angles.flex[:, None] + shake
-    thumb = angles.thumb[:, None] + rng.normal(_THUMB_SHAKE, count, _CANDIDATES, 4)
+    thumb = angles.thumb[:, None] + rng.normal(_THUMB_SHAKE, count, candidates, 4)
     flex[:, 0], thumb[:, 0] = angles.flex, angles.thumb
     flex, thumb = limited(flex, FLEX_LIMITS), limited(thumb, THUMB_LIMITS)
-    own = torch.arange(count, device=device).repeat_interleave(_CANDIDATES)
-    candidates = Angles(flex.flatten(0, 1), angles.spread[own], thumb.flatten(0, 1))
-    joints, _, _ = pose_hand(candidates, bones[own], width[own])
-    best = collision(joints, touching[own].float()).reshape(count, _CANDIDATES).argmin(1)
-    pick = torch.arange(count, device=device) * _CANDIDATES + best
-    return Angles(candidates.flex[pick], angles.spread, candidates.thumb[pick]), pose
+    own = torch.arange(count, device=device).repeat_interleave(candidates)
+    copies = Angles(flex.flatten(0, 1), angles.spread[own], thumb.flatten(0, 1))
+    joints, _, _ = pose_hand(copies, bones[own], width[own])
+    best = collision(joints, touching[own].float()).reshape(count, candidates).argmin(1)
+    pick = torch.arange(count, device=device) * candidates + best
+    return Angles(copies.flex[pick], angles.spread, copies.thumb[pick]), pose
 
 
 def _sample_arms(rng: Rng, count: int) -> tuple[Tensor, Tensor, Tensor]:

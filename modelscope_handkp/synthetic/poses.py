@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from .rng import Rng
 
 # Lowest and highest angle, degrees: flexion of a finger's knuckle, middle and end joint; spread of a finger either
@@ -57,6 +58,23 @@ POSES: dict[str, tuple[float, _Finger, _Finger, _Finger, _Finger, float, tuple[f
 }  # fmt: skip
 POSE_NAMES = tuple(POSES)
 TOUCHING = ("ok", "pinch", "writing")  # poses in which the tips of thumb and index meet
+# Gestures that a caller asks for by name, and the poses that show them. "none": poses that are no gesture.
+GESTURE_POSES: dict[str, tuple[str, ...]] = {
+    "fist": ("fist",),
+    "open_palm": ("open", "flat"),
+    "pointing": ("pointing", "gun"),
+    "victory": ("victory",),
+    "three": ("three",),
+    "four": ("four",),
+    "ok": ("ok",),
+    "thumbs_up": ("thumbs_up",),
+    "thumbs_down": ("thumbs_up",),
+    "pinch": ("pinch", "writing"),
+    "call": ("call",),
+    "rock": ("horns",),
+    "none": ("relaxed", "grip", "wide_grip", "phone", "hook", "flat_bent", "claw", "random"),
+}
+THUMB_UPRIGHT = {"thumbs_up": -90.0, "thumbs_down": 90.0}  # degrees in the image, x to y, in which the thumb points
 _SPREAD_DEGREES = (11.0, 2.0, -7.0, -13.0)  # index to pinky, of an open hand
 _FREE_THUMB = ((-5.0, 70.0), (0.0, 65.0), (-10.0, 55.0), (-10.0, 70.0))  # of the pose "random"
 _END_PER_MIDDLE = 0.62  # flexion of a finger's end joint that goes with one degree of the middle joint
@@ -82,6 +100,29 @@ def limited(angles: Tensor, limits: tuple[tuple[float, float], ...]) -> Tensor:
     return torch.minimum(torch.maximum(angles, low), high)
 
 
+def get_gesture_poses(gesture: str) -> tuple[str, ...]:
+    """The names of the poses that show a gesture.
+
+    Raises:
+        InputError: no gesture has that name.
+    """
+    if gesture not in GESTURE_POSES:
+        raise InputError(f"unknown gesture {gesture!r:.80}: use {', '.join(GESTURE_POSES)}.")
+    return GESTURE_POSES[gesture]
+
+
+def sample_gesture(rng: Rng, count: int, gesture: str, variety: float = 1.0) -> tuple[Angles, Tensor]:
+    """Draw joint angles that show a gesture; as `sample_angles`, without mixtures of two poses.
+
+    Raises:
+        InputError: no gesture has that name.
+    """
+    rows = torch.tensor([POSE_NAMES.index(name) for name in get_gesture_poses(gesture)], device=rng.device)
+    pose = rows[rng.integers(0, len(rows), count)]
+    _, flex_table, spread_table, thumb_table = (table.to(rng.device) for table in _pose_tables())
+    return _around(rng, flex_table[pose], thumb_table[pose], spread_table[pose], pose, variety), pose
+
+
 def sample_angles(rng: Rng, count: int, variety: float = 1.0) -> tuple[Angles, Tensor]:
     """Draw joint angles within the limits; returns them and pose (count,), indices into POSE_NAMES.
 
@@ -97,7 +138,12 @@ def sample_angles(rng: Rng, count: int, variety: float = 1.0) -> tuple[Angles, T
     thumb = thumb + (thumb_table[other] - thumb) * mix
     swap = rng.chance(0.1 * variety, count, 4, 1)  # a finger of another pose
     flex = torch.where(swap, flex_table[other], flex)
+    return _around(rng, flex, thumb, spread_table[pose], pose, variety), pose
 
+
+def _around(rng: Rng, flex: Tensor, thumb: Tensor, fanned: Tensor, pose: Tensor, variety: float) -> Angles:
+    """Draw angles near flexion (N, 4, 3), thumb (N, 4) and spread factors (N,); free ones for the pose "random"."""
+    count = len(pose)
     is_random = (pose == POSE_NAMES.index("random"))[:, None]
     flex = torch.where(is_random[..., None], _free_flexion(rng, count), flex)
     span = torch.tensor(_FREE_THUMB, device=rng.device)
@@ -106,14 +152,14 @@ def sample_angles(rng: Rng, count: int, variety: float = 1.0) -> tuple[Angles, T
     width = 4.0 + 8.0 * variety
     flex = flex + rng.normal(width, count, 1, 1) * 0.6 + rng.normal(width, count, 4, 3) * 0.6
     thumb = thumb + rng.normal(width, count, 4)
-    spread = spread_table[pose, None] * torch.tensor(_SPREAD_DEGREES, device=rng.device)
+    spread = fanned[:, None] * torch.tensor(_SPREAD_DEGREES, device=rng.device)
     spread = spread * rng.uniform(0.3, 1.5, count, 1) + rng.normal(1.0 + 3.5 * variety, count, 4)
     flex = limited(flex, FLEX_LIMITS)
     # The end joint follows the middle one: its tendon leaves it little freedom.
     tied = _END_PER_MIDDLE * flex[..., 1] + rng.normal(7.0, count, 4)
     end = torch.minimum(flex[..., 2:], tied[..., None] + 25).clamp(*FLEX_LIMITS[2])
     flex = torch.cat([flex[..., :2], end], -1)
-    return Angles(flex, spread.clamp(-SPREAD_LIMIT, SPREAD_LIMIT), limited(thumb, THUMB_LIMITS)), pose
+    return Angles(flex, spread.clamp(-SPREAD_LIMIT, SPREAD_LIMIT), limited(thumb, THUMB_LIMITS))
 
 
 def _free_flexion(rng: Rng, count: int) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from .appearance import Light, Looks, sample_light, sample_looks
 from .background import backgrounds
 from .camera import capture
-from .kinematics import FOREARM, PALM, Hands3D, sample_hands
+from .kinematics import FOREARM, PALM, Hands3D, sample_gesture_hands, sample_hands
 from .levels import Level
 from .objects import held_things, occluders
 from .paint import skin_tones, to_linear
@@ -37,7 +37,7 @@ class Rendered:
     images (B, 3, H, W) float, sRGB in 0..1, channels R, G, B; keypoints (N, 21, 3): x, y and 0 outside the image,
     1 hidden, 2 visible; boxes (N, 4) xyxy around the hand from wrist to finger tips, clipped; image_index (N,): which
     image a hand is in; shown (N,): share of the joints that are inside with nothing but the hand itself before them;
-    is_left (N,) bool; pose (N,) index into POSE_NAMES.
+    is_left (N,) bool; pose (N,) index into POSE_NAMES; joints (N, 21, 3) mm: as in `Hands3D`.
     """
 
     images: Tensor
@@ -47,6 +47,7 @@ class Rendered:
     shown: Tensor
     is_left: Tensor
     pose: Tensor
+    joints: Tensor
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,17 @@ def only(table: _Table, keep: Tensor | slice) -> _Table:
 
 
 def render(rng: Rng, level: Level, size: tuple[int, int], count: int, image_index: Tensor, target: Tensor,
-           extent: Tensor, resolution: Tensor | None = None, backdrops: Tensor | None = None) -> Rendered:  # fmt: skip
+           extent: Tensor, resolution: Tensor | None = None, backdrops: Tensor | None = None,
+           gesture: str | None = None) -> Rendered:  # fmt: skip
     """Render N hands into `count` images.
 
     size (width, height) px; image_index (N,): which image each hand is in, later hands in front; target (N, 2) centre
     of the hand's box, px; extent (N,) long side of its box, px; resolution (count,): see camera.capture; backdrops
-    (count, 3, H, W), sRGB in 0..1: images to show the hands in front of, in place of drawn ones.
+    (count, 3, H, W), sRGB in 0..1: images to show the hands in front of, in place of drawn ones; gesture: one of
+    poses.GESTURE_POSES, that all hands show.
+
+    Raises:
+        InputError: no gesture has that name.
     """
     width, height = size
     shape = (count, height, width)
@@ -111,7 +117,10 @@ def render(rng: Rng, level: Level, size: tuple[int, int], count: int, image_inde
     if not len(image_index):
         return without_hands(capture(rng, scenery, level.camera, resolution))
 
-    hands = sample_hands(rng, len(image_index), level.pose)
+    if gesture is None:
+        hands = sample_hands(rng, len(image_index), level.pose)
+    else:
+        hands = sample_gesture_hands(rng, len(image_index), level.pose, gesture)
     spheres = hand_spheres(hands, sample_shoulders(rng, hands.elbow))
     looks = dress(rng, level, tones[image_index])
     cameras = _look_at(rng, hands, spheres, target, extent)
@@ -162,7 +171,7 @@ def annotate(images: Tensor, layer: Layer, hands: Hands3D, cameras: Cameras, ima
     limit = torch.tensor([width, height, width, height], device=images.device, dtype=torch.float32)
     boxes = torch.minimum(cameras.boxes.clamp(min=0), limit)
     keypoints = torch.cat([points, state[..., None]], -1)
-    return Rendered(images, keypoints, boxes, image_index, shown, hands.is_left, hands.pose)
+    return Rendered(images, keypoints, boxes, image_index, shown, hands.is_left, hands.pose, hands.joints)
 
 
 def draw_scenery(rng: Rng, level: Level, shape: tuple[int, int, int], light: Light, tones: Tensor) -> Tensor:
@@ -177,7 +186,7 @@ def without_hands(images: Tensor) -> Rendered:
     """`images` (B, 3, H, W) that show no hands."""
     empty = torch.zeros(0, device=images.device)
     points, boxes = empty.reshape(0, 21, 3), empty.reshape(0, 4)
-    return Rendered(images, points, boxes, empty.long(), empty, empty.bool(), empty.long())
+    return Rendered(images, points, boxes, empty.long(), empty, empty.bool(), empty.long(), points)
 
 
 def _rasterise(

@@ -11,9 +11,11 @@ import torch
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.synthetic import (
     EASY,
+    GESTURE_POSES,
     HARD,
     LEVELS,
     MEDIUM,
+    POSE_NAMES,
     Rng,
     batches,
     render_batch,
@@ -64,6 +66,26 @@ def test_an_unknown_level_is_refused():
                    lambda: render_batch(Rng(0), [1], (32, 32), "extreme")):  # fmt: skip
         with pytest.raises(InputError, match="extreme"):
             render()
+
+
+def test_every_hand_of_a_gesture_shows_it_and_its_joints_are_where_its_keypoints_are():
+    with torch.no_grad():
+        rendered = render_batch(Rng(4), [3, 1], (128, 96), EASY, gesture="pinch")
+    assert len(rendered.pose) > 1
+    assert {POSE_NAMES[index] for index in rendered.pose.tolist()} <= set(GESTURE_POSES["pinch"])
+    flat = rendered.joints[..., :2] - rendered.joints[:, :1, :2]
+    seen = rendered.keypoints[..., :2] - rendered.keypoints[:, :1, :2]
+    cosine = (flat * seen).sum((1, 2)) / flat.norm(dim=(1, 2)) / seen.norm(dim=(1, 2))
+    assert cosine.min() > 0.98, "but for perspective"
+
+
+def test_render_image_shows_the_gesture_that_is_asked_for():
+    up, down = (render_image(8, (96, 96), level="easy", gesture=name)[1][0] for name in ("thumbs_up", "thumbs_down"))
+    assert up[4, 1] < up[2, 1] and down[4, 1] > down[2, 1]
+    assert render_image(8, (96, 96), hands=0, level="easy", gesture="fist")[1].shape == (0, 21, 3)
+    for hands in (0, 1):
+        with pytest.raises(InputError, match="unknown gesture 'wave'"):
+            render_image(8, (32, 32), hands, gesture="wave")
 
 
 def test_bgr_is_blue_first_and_rounded():

@@ -11,6 +11,7 @@ from modelscope_handkp.synthetic.kinematics import (
     PARENTS,
     collision,
     pose_hand,
+    sample_gesture_hands,
     sample_hands,
     sample_views,
 )
@@ -170,3 +171,20 @@ def test_views_show_palms_and_backs_and_many_hands_upright():
     assert 0.4 < (views[:, 2, 2] > 0).float().mean() < 0.6, "the back of the hand looks away from the camera"
     up = -views[:, 1, 1]
     assert 0.6 < (up > 0).float().mean() < 0.9 and (up < -0.7).float().mean() > 0.05
+
+
+@pytest.mark.parametrize("gesture, way", [("thumbs_up", -1), ("thumbs_down", 1)])
+def test_thumbs_point_up_or_down_in_the_image_and_not_always_straight(gesture, way):
+    hands = sample_gesture_hands(Rng(6), 500, 0.6, gesture)
+    thumb = (hands.joints[:, 4] - hands.joints[:, 2])[:, :2]
+    upright = way * thumb[:, 1] / thumb.norm(dim=1)
+    assert upright.min() > 0.7
+    assert 0.8 < upright.quantile(0.1) < 0.95
+    assert (thumb[:, 0] > 0).float().mean().sub(0.5).abs() < 0.1, "to either side"
+
+
+@pytest.mark.parametrize("gesture", ["ok", "pinch"])
+def test_tips_of_gestures_that_touch_do(gesture):
+    joints = sample_gesture_hands(Rng(7), 500, 0.6, gesture).joints
+    gap = (joints[:, 4] - joints[:, 8]).norm(dim=1)
+    assert gap.quantile(0.9) < 30 and gap.median() < 18

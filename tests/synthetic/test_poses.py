@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from modelscope_handkp.synthetic import POSE_NAMES, Rng
-from modelscope_handkp.synthetic.poses import limited, sample_angles
+from modelscope_handkp.errors import InputError
+from modelscope_handkp.synthetic import GESTURE_POSES, POSE_NAMES, Rng
+from modelscope_handkp.synthetic.poses import limited, sample_angles, sample_gesture
 
 MANY = 4000
 # Degrees: what the joints of a living hand can do, with a little to spare.
@@ -90,3 +91,27 @@ def test_fingers_of_random_poses_curl_alike_or_each_on_its_own(free):
     angles, pose = free
     apart = angles.flex[pose == POSE_NAMES.index("random")][..., 1].std(1)
     assert 0.2 < (apart < 18).float().mean() < 0.7 and (apart > 30).float().mean() > 0.2
+
+
+@pytest.mark.parametrize("gesture", GESTURE_POSES)
+def test_a_gesture_is_drawn_in_each_of_its_poses_and_in_no_other(gesture):
+    _, pose = sample_gesture(Rng(3), 400, gesture)
+    assert {POSE_NAMES[index] for index in pose.tolist()} == set(GESTURE_POSES[gesture])
+
+
+@pytest.mark.parametrize("gesture, extended", [("fist", ()), ("pointing", (0,)), ("victory", (0, 1)),
+                                               ("three", (0, 1, 2)), ("four", (0, 1, 2, 3)), ("rock", (0, 3)),
+                                               ("call", (3,)), ("open_palm", (0, 1, 2, 3))])  # fmt: skip
+def test_fingers_of_a_gesture_are_extended_or_bent_whatever_the_variety(gesture, extended):
+    angles, _ = sample_gesture(Rng(4), 1000, gesture, 1.0)
+    total = angles.flex.sum(-1)
+    for finger in range(4):
+        if finger in extended:
+            assert total[:, finger].max() < 110
+        else:
+            assert total[:, finger].min() > 130
+
+
+def test_a_gesture_that_is_unknown_is_refused_by_name():
+    with pytest.raises(InputError, match=r"unknown gesture 'wave': use fist, open_palm"):
+        sample_gesture(Rng(0), 1, "wave")
