@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..checks import check_count
 from ..errors import InputError, MissingPackageError
 
+LOCAL = "local"  # Ray's name for a cluster of its own
 ANSWER_SECONDS = 10
 MAX_THREADS = 8  # of a worker with a GPU, to read images
 SETTINGS = {
@@ -52,8 +53,8 @@ def connected(address: str | None) -> Iterator[Any]:
     """ray, connected to a cluster in the block; one that runs in this process already is used as it is.
 
     Args:
-        address: of a cluster, "auto" for the one of this machine, ray://HOST:PORT; None starts one of this machine
-            alone, and ends it.
+        address: of a cluster, "auto" for the one of this machine, ray://HOST:PORT; None: what RAY_ADDRESS says, else
+            one of this machine alone, which is started and ended.
     Raises:
         InputError: no cluster answers there. MissingPackageError: Ray is not installed.
     """
@@ -61,7 +62,8 @@ def connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    options: dict[str, Any] = {} if address else {"include_dashboard": False}
+    address = address or os.environ.get("RAY_ADDRESS") or LOCAL  # without one Ray takes any cluster that it finds
+    options: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
@@ -78,13 +80,13 @@ def connected(address: str | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _check_answers(address: str | None) -> None:
+def _check_answers(address: str) -> None:
     """Ray itself waits for minutes.
 
     Raises:
         OSError: nothing answers at HOST:PORT.
     """
-    match = re.fullmatch(r"(?:ray://)?(.+):(\d{1,5})", address or "")
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d{1,5})", address)
     if match:
         socket.create_connection((match[1], int(match[2])), ANSWER_SECONDS).close()
 
