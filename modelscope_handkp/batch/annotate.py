@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from ..errors import HandkpError
 from ..results.image_rows import image_table
 from .cluster import Workers, choose_workers, import_ray
 from .inputs import list_items
-from .parts import write_part
+from .parts import Written, write_part
 from .plan import Plan, PlanReader, groups, items_of, items_table
 from .worker import Annotator
 
@@ -107,5 +108,8 @@ class _Parts:
         import pyarrow
 
         for part in parts.column("part").to_pylist():
-            written = write_part(self._plan, part, self._annotator.rows(self._reader.items(part)))
+            try:
+                written = write_part(self._plan, part, self._annotator.rows(self._reader.items(part)))
+            except (HandkpError, OSError) as error:  # a full disk, a store that does not answer
+                written = Written(part, 0, 0, str(error) or type(error).__name__)
             yield pyarrow.Table.from_pylist([written._asdict()])

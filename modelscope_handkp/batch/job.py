@@ -20,7 +20,7 @@ from .plan import Plan, read_plan, write_plan
 from .storage import Disk, absolute, storage_of
 
 MAX_BLOCKS = 20_000  # of a job, since Ray keeps count of each
-MAX_FAILED = 20  # blocks that may fail before the job is given up
+MAX_FAILED = 20  # parts that may fail before the job is given up
 
 
 class Summary(NamedTuple):
@@ -28,7 +28,7 @@ class Summary(NamedTuple):
 
     Attributes:
         output: its folder. images: images and frames that are in the result. errors: of these, those with an error.
-        missing: numbers of the parts that are not there, since a worker ended, or could not write.
+        missing: numbers of the parts that are not there. reason: why one of them is not; "" where its worker ended.
         resumed: images and frames that were there before. seconds: this run took.
     """
 
@@ -36,6 +36,7 @@ class Summary(NamedTuple):
     images: int
     errors: int
     missing: tuple[int, ...]
+    reason: str
     resumed: int
     seconds: float
 
@@ -82,8 +83,10 @@ def run_batch(
                 blocks = [block.tolist() for block in np.array_split(left, min(len(left), MAX_BLOCKS))]
                 dataset = annotate_parts(ray, plan, blocks, choose_workers(ray, workers), **arguments)
                 done += _followed(plan, before, dataset.iter_rows())
+    reason = next((part.failure for part in done if part.failure), "")
+    done = [part for part in done if not part.failure]
     images, errors, resumed = _images(done), sum(part.errors for part in done), _images(before)
-    return Summary(output, images, errors, tuple(_left(plan, done)), resumed, time.monotonic() - begun)
+    return Summary(output, images, errors, tuple(_left(plan, done)), reason, resumed, time.monotonic() - begun)
 
 
 def _left(plan: Plan, parts: list[Written]) -> list[int]:
@@ -118,24 +121,31 @@ def _begun(output: str, settings: dict[str, Any], resume: bool) -> Plan | None:
 
 
 def _followed(plan: Plan, before: list[Written], rows: Iterator[dict[str, Any]]) -> Iterator[Written]:
-    """What is written, as it comes, with a progress bar.
+    """The parts as they are written, or fail, with a progress bar.
 
     Raises:
         InputError: the job was given up.
     """
     from ray.exceptions import RayError
 
-    errors = sum(part.errors for part in before)
+    errors, failed = sum(part.errors for part in before), 0
     with tqdm(total=plan.images, initial=_images(before), unit=" images") as progress:
         try:
             for row in rows:
                 written = Written(**row)
                 errors += written.errors
+                failed += bool(written.failure)
                 progress.set_postfix(errors=errors)
                 progress.update(written.images)
                 yield written
+                if failed > MAX_FAILED:
+                    raise _given_up(written.failure)
         except RayError as error:
-            raise InputError(f"the job was given up: {_reason(error)}. What is done is kept: resume it.") from None
+            raise _given_up(_reason(error)) from None
+
+
+def _given_up(reason: str) -> InputError:
+    return InputError(f"the job was given up: {reason.rstrip('.')}. What is done is kept: resume it (--resume).")
 
 
 def _reason(error: Any) -> str:

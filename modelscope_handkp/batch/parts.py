@@ -23,11 +23,13 @@ class Written(NamedTuple):
 
     Attributes:
         part: its number. images: rows of it. errors: rows with one.
+        failure: why it was not written; "": it was.
     """
 
     part: int
     images: int
     errors: int
+    failure: str = ""
 
 
 def write_part(plan: Plan, part: int, rows: Iterator[dict[str, Any]]) -> Written:

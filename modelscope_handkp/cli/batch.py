@@ -67,8 +67,6 @@ def _batch(arguments: argparse.Namespace) -> int:
     )
     if summary.missing:
         some = ", ".join(map(str, summary.missing[:SHOWN_PARTS])) + ", ..." * (len(summary.missing) > SHOWN_PARTS)
-        print(
-            f"{len(summary.missing)} parts are missing ({some}): their workers ended, or could not write. --resume "
-            "tries them again."
-        )
+        why = summary.reason.rstrip(".") or "their workers ended"
+        print(f"{len(summary.missing)} parts are missing ({some}): {why}. --resume tries them again.")
     return SOME_FAILED if summary.errors or summary.missing else OK

@@ -174,7 +174,8 @@ ray.init("local", include_dashboard=False)
 rows = annotate_dataset(source, workers=1, tta="none", track=True).take_all()
 first = run_batch(source, output, workers=1, tta="none", track=True)
 again = run_batch(source, output, workers=1, tta="none", track=True, resume=True)
-print(json.dumps([rows, first, again]))
+blocked = run_batch(source, output + "-blocked", workers=1, tta="none", track=True)
+print(json.dumps([rows, first, again, blocked]))
 """
 
 
@@ -185,16 +186,18 @@ def test_the_same_rows_from_python_with_ids_in_videos(tmp_path: Path) -> None:
     frames = [frame.image for frame in render_clip(3, frames=12, size=(320, 240), level="easy")]
     write_video(source / "clip.mp4", size=(320, 240), images=frames)
     cv2.imwrite(str(source / "frame.png"), frames[0])
+    (tmp_path / "out-blocked" / "part-0000000.parquet").mkdir(parents=True)  # no file can be written there
     command = [sys.executable, "-c", LOCAL_JOBS, str(source), str(output)]
     answer = subprocess.run(
         command, check=False, env={**os.environ, **SETTINGS}, capture_output=True, text=True, timeout=SECONDS
     )
     assert answer.returncode == OK, answer.stderr
-    rows, first, again = json.loads(answer.stdout.splitlines()[-1])
+    rows, first, again, blocked = json.loads(answer.stdout.splitlines()[-1])
     expected = [("frame.png", None), *(("clip.mp4", frame) for frame in range(12))]
     assert sorted((Path(row["path"]).name, row["frame"]) for row in rows) == sorted(expected)
     ids = {row["frame"]: [hand["id"] for hand in row["hands"]] for row in rows}
     assert ids.pop(None) == [None]
     assert [1] in ids.values() and {identity for found in ids.values() for identity in found} == {1}
-    assert first[:-1] == [str(output), 13, 0, [], 0] and again[:-1] == [str(output), 13, 0, [], 13]
+    assert first[:-1] == [str(output), 13, 0, [], "", 0] and again[:-1] == [str(output), 13, 0, [], "", 13]
+    assert blocked[1:4] == [1, 0, [0]] and "part-0000000.parquet is not a file that can be written" in blocked[4]
     assert {(record.source, record.index) for record in read(output)} == {(row["path"], row["frame"]) for row in rows}
