@@ -18,7 +18,7 @@ LOCK, RUNNING = ".job/lock", ".job/running.json"
 BEAT_SECONDS = 20.0  # from one sign of life on an object store to the next
 STALE_SECONDS = 90.0  # after which a job there is taken for one that was killed
 SETTLE_SECONDS = 3.0  # in which two that begin at once see each other's mark
-MAX_MARK = 1 << 16  # bytes
+MARK_BYTES = 1024  # of each, since a store may tell the length of one and give the content of the next
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def _marked(output: str) -> Iterator[None]:
 
     def beat() -> None:
         about = {"job": mine, "time": time.time(), "host": socket.gethostname(), "process": os.getpid()}
-        storage.write(path, json.dumps(about).encode())
+        storage.write(path, json.dumps(about).encode().ljust(MARK_BYTES))
 
     _refuse(output, _mark(path), mine)
     beat()
@@ -89,7 +89,7 @@ def _mark(path: str) -> dict[str, Any]:
         UnreachableError: nothing is known.
     """
     try:
-        mark = dict(json.loads(read_bytes(path, MAX_MARK)))
+        mark = dict(json.loads(read_bytes(path, MARK_BYTES)))
         return {**mark, "time": float(mark["time"])}
     except UnreachableError:
         raise
