@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..results.tables import import_pyarrow
-from .inputs import IMAGE, Item
+from .inputs import Item
 from .storage import join, read_bytes, storage_of
 
 PLAN, SETTINGS = ".job/plan-{:05d}.parquet", ".job/job.json"
@@ -19,6 +19,7 @@ PLAN_NAME = re.compile(r"/plan-\d{5,}\.parquet$")
 PARTS_PER_FILE = 1000  # a reader takes in the index of a whole file
 LEAST_PER_PART, MOST_PER_PART = 64, 4096  # images
 PARTS_ABOUT = 1000  # of a middling job
+UNKNOWN = 512  # images that a video of unknown length is taken for
 PART = "part-{:07d}.parquet"
 VERSION = 1  # of the two files
 MAX_SETTINGS = 1 << 20  # bytes
@@ -151,22 +152,21 @@ def _plan_file(groups: Iterable[list[Item]]) -> tuple[bytes, list[int]]:
 
 
 def groups(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """The items of each part: images together, each other item alone.
+    """The items of each part.
 
     Parts grow with what was listed before them: a small job has many, so that its workers end together and little is
     done again after a kill, and a large one has no more files than an object store lists in seconds.
     """
     group: list[Item] = []
+    listed = images = 0
     size = LEAST_PER_PART
-    for listed, item in enumerate(items, 1):
-        is_image = item.kind == IMAGE
-        if group and not is_image:
-            yield group
-            group = []
+    for item in items:
         group.append(item)
-        if len(group) == size or not is_image:
+        images += UNKNOWN if item.count is None else item.count
+        if images >= size:
             yield group
-            group = []
+            listed += images
+            group, images = [], 0
             size = min(max(listed // PARTS_ABOUT, LEAST_PER_PART), MOST_PER_PART)
     if group:
         yield group

@@ -16,7 +16,9 @@ import pytest
 
 from modelscope_handkp import HandEstimator
 from modelscope_handkp.batch import run_batch
+from modelscope_handkp.batch.inputs import list_items
 from modelscope_handkp.batch.lock import only_job
+from modelscope_handkp.batch.plan import write_plan
 from modelscope_handkp.cli import main
 from modelscope_handkp.cli.exit_codes import OK, REFUSED, SOME_FAILED
 from modelscope_handkp.errors import InputError, MissingFileError
@@ -76,9 +78,7 @@ def test_a_cluster_that_is_not_there_is_named(image: Path, tmp_path: Path, capsy
 def begun(output: Path, source: Path) -> None:
     """Leave in ``output`` what a job of one part does that was killed at once."""
     settings = {"source": str(source), "column": None, "track": False, "options": {}}
-    (output / ".job").mkdir(parents=True)
-    content = {"version": 1, "parts": 1, "images": 1, "settings": settings}
-    (output / ".job" / "job.json").write_text(json.dumps(content))
+    write_plan(str(output), list_items(str(source)), settings)
 
 
 def test_a_job_that_was_begun_is_not_begun_again(image: Path, tmp_path: Path) -> None:

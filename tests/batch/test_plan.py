@@ -42,14 +42,24 @@ def test_parts_hold_all_items_once_and_in_order(tmp_path: Path) -> None:
     reader = PlanReader(plan)
     parts = [reader.items(part) for part in range(plan.parts)]
     assert [item for part in parts for item in part] == items
-    assert [len(part) for part in parts] == [64, 64, 24, 1, 1, 1, 1, 2]
+    assert [len(part) for part in parts] == [64, 64, 27, 1, 2]
     assert plan.images == 150 + 2 + 5 + 3 + 512 + 2
-    assert read_plan(str(tmp_path)) == plan == Plan(str(tmp_path), 8, 674, {"track": False})
-    assert plan.path(7) == f"{tmp_path}/part-0000007.parquet"
+    assert read_plan(str(tmp_path)) == plan == Plan(str(tmp_path), 5, 674, {"track": False})
+    assert plan.path(4) == f"{tmp_path}/part-0000004.parquet"
+
+
+def test_videos_and_rows_share_parts_as_images_do() -> None:
+    """By how many images they have; a video of unknown length is taken for a long one."""
+    clips = [Item(VIDEO, b"/a.mp4", count=30)] * 7
+    assert [len(group) for group in groups(clips)] == [3, 3, 1]
+    assert [len(group) for group in groups([Item(VIDEO, b"s3://b/a.mp4")] * 3)] == [1, 1, 1]
+    rows = [Item(ROWS, b"/a.parquet", 0, 512, 512)] * 20_000
+    sizes = [len(group) for group in groups(rows)]
+    assert (sum(sizes), max(sizes), len(sizes) < 6000) == (20_000, 8, True)
 
 
 def test_more_parts_than_a_file_of_the_plan_holds(tmp_path: Path) -> None:
-    items = [Item(VIDEO, b"/%d.mp4" % number, count=1) for number in range(2003)]
+    items = [Item(VIDEO, b"/%d.mp4" % number, count=5000) for number in range(2003)]
     plan = write_plan(str(tmp_path), items, {})
     reader = PlanReader(plan)
     for part in (2002, 0, 999, 1000, 2000, 1999):
