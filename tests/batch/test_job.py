@@ -199,5 +199,5 @@ def test_the_same_rows_from_python_with_ids_in_videos(tmp_path: Path) -> None:
     assert ids.pop(None) == [None]
     assert [1] in ids.values() and {identity for found in ids.values() for identity in found} == {1}
     assert first[:-1] == [str(output), 13, 0, [], "", 0] and again[:-1] == [str(output), 13, 0, [], "", 13]
-    assert blocked[1:4] == [1, 0, [0]] and "part-0000000.parquet is not a file that can be written" in blocked[4]
+    assert blocked[1:4] == [0, 0, [0]] and "part-0000000.parquet is not a file that can be written" in blocked[4]
     assert {(record.source, record.index) for record in read(output)} == {(row["path"], row["frame"]) for row in rows}
