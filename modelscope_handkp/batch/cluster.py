@@ -3,7 +3,9 @@
 import logging
 import os
 import re
+import signal
 import socket
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +68,7 @@ def connected(address: str | None) -> Iterator[Any]:
     options: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         _check_answers(address)
         with warnings.catch_warnings():
@@ -74,6 +77,8 @@ def connected(address: str | None) -> Iterator[Any]:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(f"no Ray cluster answers at {address}: {reason:.200}.") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # in place of Ray's, which aborts the process
     try:
         yield ray
     finally:
