@@ -78,7 +78,7 @@ def test_the_surest_names_are_right_more_often(from_all_sides, as_hands):
     assert right[named & (sure > 0.6)].mean() > 0.98 > right[named & (sure < 0.35)].mean() + 0.05
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from([*FREE, "none"]), st.integers(0, 500), st.floats(0, 2 * np.pi), st.floats(0.01, 1000),
     st.floats(-1e4, 1e4), st.booleans(), st.sampled_from([None, True, False]),
@@ -98,7 +98,7 @@ def test_rotation_size_place_mirror_and_side_change_nothing(
     np.testing.assert_allclose(after[:, free], before[:, free], atol=0.02 + 1e-5 * abs(shift))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 500), st.booleans())
 def test_thumbs_up_and_down_swap_when_the_image_is_turned_over_and_stay_when_it_is_mirrored(
     keypoints_of, as_hands, seed, left

@@ -163,8 +163,8 @@ def test_what_cannot_be_followed_is_refused(shown, hands_of):
         GestureStream("file.json")
 
 
-def test_hands_that_come_and_go_leave_nothing_behind(shown):
-    stream = GestureStream()
-    for index in range(300):
-        stream.update(shown("fist", ids=(index,)), 0.1 * index)
-    assert len(stream.end()) == 0
+def test_hands_that_are_seen_once_start_nothing(keypoints_of, as_hands):
+    stream, keypoints = GestureStream(), keypoints_of("fist", 1, 31, variety=0.0)
+    for index in range(100):
+        assert stream.update(as_hands(keypoints, ids=[index]), 0.1 * index) == []
+    assert stream.end() == []
