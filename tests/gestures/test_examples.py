@@ -61,6 +61,15 @@ def test_distances_are_those_of_shapes(gun, keypoints_of, as_hands):
     assert 0.2 < distances[0, 1] <= 1 and distances[0, 1] == pytest.approx(distances[1, 0], abs=1e-6)
 
 
+def test_confidence_falls_with_the_distance(examples, gun, as_hands, keypoints_of):
+    hands = as_hands(np.concatenate([gun, keypoints_of("pointing", 200, 7, facing=False)]))
+    nearest, sure = examples.distances(hands).min(axis=1), examples.confidences(hands)[:, 0]
+    for distance, confidence in ((0.11, 0.94), (0.22, 0.5), (0.33, 0.165)):
+        at = np.abs(nearest - distance).argmin()
+        assert nearest[at] == pytest.approx(distance, abs=0.02)
+        assert sure[at] == pytest.approx(confidence, abs=0.09)
+
+
 def test_the_nearest_of_two_gestures_counts_and_hardly_seen_hands_do_not(gun, keypoints_of, as_hands):
     hooks = keypoints_of("none", 200, 9, poses={"hook"})
     both = GestureExamples(["gun", "hook", "gun", "hook"], np.stack([gun[0], hooks[0], gun[1], hooks[1]]))
@@ -115,7 +124,7 @@ def test_names_that_cannot_be_shown_are_refused(name, gun):
 
 @pytest.mark.parametrize("keypoints", [np.zeros((2, 21, 2)), np.zeros((1, 20, 2)), np.zeros((1, 21)), [["a"]], None,
                                        np.full((1, 21, 2), np.nan), np.full((1, 21, 2), 1e30), np.zeros((1, 21, 2)),
-                                       np.full((1, 21, 2), 123456.7)])  # fmt: skip
+                                       1e5 + 1e-7 * np.random.default_rng(0).random((1, 21, 2))])  # fmt: skip
 def test_keypoints_that_make_no_hand_are_refused(keypoints):
     with pytest.raises(InputError, match=r"keypoints of|an example"):
         GestureExamples(["a"], keypoints)

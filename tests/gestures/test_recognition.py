@@ -148,7 +148,8 @@ def test_a_palm_that_is_hidden_hides_the_gesture_and_all_hidden_is_none_without_
     for keypoint in (0, 5, 9, 13, 17):
         palm = seen.copy()
         palm[:, keypoint, 2] = 0
-        assert names(as_hands(palm)) == ["none"]
+        found = recognize(as_hands(palm))[0]
+        assert found.name == "none" and {finger.confidence for finger in found.fingers} == {0}
     found = recognize(as_hands(seen * (1, 1, 0)))[0]
     assert (found.name, found.confidence) == ("none", 0)
     assert names(as_hands(seen)) == ["open_palm"]
@@ -194,3 +195,30 @@ def test_hands_are_left_alone_and_a_list_of_hands_gives_what_each_gives(as_hands
     for index, one in enumerate(together):
         alone = recognize(some[[index]])[0]
         assert alone.name == one.name and alone.confidence == pytest.approx(one.confidence, abs=1e-9)
+
+
+def test_a_keypoint_that_is_no_number_hides_its_finger(as_hands, keypoints_of):
+    keypoints = keypoints_of("open_palm", 1, seed=7)
+    keypoints[0, 7, 0] = np.nan
+    found = recognize(as_hands(keypoints))[0]
+    assert found.name == "none"
+    assert [finger.confidence > 0 for finger in found.fingers] == [True, False, True, True, True]
+
+
+def test_a_middle_finger_that_is_bent_is_not_ok(as_hands, keypoints_of):
+    keypoints = keypoints_of("ok", 1, 31, variety=0.0)
+    bent = keypoints.copy()
+    wrist, knuckle = keypoints[0, 0, :2], keypoints[0, 9, :2]
+    for joint, share in ((10, 1.05), (11, 0.8), (12, 0.55)):
+        bent[0, joint, :2] = wrist + (knuckle - wrist) * share
+    names_, (sure,) = confidences(as_hands(keypoints))
+    _, (less,) = confidences(as_hands(bent))
+    assert less[names_.index("ok")] < 0.25 * sure[names_.index("ok")]
+
+
+def test_a_thumb_touches_whichever_finger_touches_it(as_hands, keypoints_of):
+    keypoints = keypoints_of("ok", 1, 31, variety=0.0)
+    keypoints[0, 12, :2] = keypoints[0, 8, :2]
+    keypoints[0, 8, :2] = keypoints[0, 16, :2]
+    thumb, forefinger, middle, *_ = recognize(as_hands(keypoints))[0].fingers
+    assert thumb.state == middle.state == "touching" != forefinger.state

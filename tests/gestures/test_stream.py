@@ -18,14 +18,15 @@ class Frame(NamedTuple):
 
 @pytest.fixture(scope="module")
 def shown(keypoints_of, as_hands):
-    """shown("fist", "call", ids=(1, 2)) -> Hands, one hand a name; "doubtful ...": with half its confidence."""
+    """shown("fist", "call", ids=(1, 2)) -> Hands, one hand a name; "doubtful ..." and "hardly ...": with a fifth and a
+    tenth of its confidence."""
 
     def make(*names, ids=None):
         rows = []
         for name in names:
             poses, count = ({"phone"}, 40) if name == "none" else (None, 1)
             keypoints = keypoints_of(name.split()[-1], count, 31, variety=0.0, poses=poses)[0]
-            keypoints[4, 2] = 0.3 if not name.startswith("doubtful") else 0.3 * 0.2
+            keypoints[4, 2] = 0.3 * {"doubtful": 0.2, "hardly": 0.1}.get(name.split()[0], 1.0)
             rows.append(keypoints)
         if not rows:
             return Hands.empty()
@@ -41,7 +42,9 @@ def run(shown):
     def play(names, step=0.1, **options):
         stream = GestureStream(**options)
         frames = [
-            Frame(index * step, shown(*([] if name == "-" else [name.replace("?", "doubtful ")])))
+            Frame(
+                index * step, shown(*([] if name == "-" else [name.replace("??", "hardly ").replace("?", "doubtful ")]))
+            )
             for index, name in enumerate(names.split())
         ]
         return [(round(event.time, 3), event.kind, event.name) for event in stream.stream(frames)]
@@ -99,6 +102,17 @@ def test_what_has_started_goes_on_with_less_confidence_than_a_start_needs(run, s
     assert run("?thumbs_up ?thumbs_up ?thumbs_up ?thumbs_up") == []
     kinds = [kind for _, kind, _ in run("thumbs_up thumbs_up thumbs_up" + " ?thumbs_up" * 8)]
     assert kinds == ["started", *["held"] * 8, "ended"]
+    assert run("thumbs_up thumbs_up thumbs_up" + " ??thumbs_up" * 8)[-1] == (0.5, "ended", "thumbs_up")
+
+
+def test_the_times_are_exact_but_for_rounding(run, shown):
+    assert run("fist fist fist", step=0.07) == [], "0.14 s"
+    ended = run("fist fist fist none none none none", step=0.09)[-1]
+    assert ended == (0.54, "ended", "fist"), "not after 0.27 s"
+    stream = GestureStream()
+    events = [event for time in (0.2, 0.3, 0.35, 0.4) for event in stream.update(shown("fist"), time)]
+    assert [event.kind for event in events] == ["started", "held"]
+    assert [event.kind for event in stream.update(Hands.empty(), 0.7)] == ["ended"]
 
 
 def test_each_hand_has_its_own_gesture(shown):
