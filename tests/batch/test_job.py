@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from modelscope_handkp import HandEstimator
 from modelscope_handkp.batch import run_batch
@@ -93,6 +94,15 @@ def test_a_job_is_not_resumed_with_other_settings(image: Path, tmp_path: Path) -
         run_batch(str(image), str(tmp_path / "out"), resume=True, tta="flip")
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As the workers have it: with more, the sums of a network differ in their last digits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 2,000 images that differ, 20 of them broken."""
@@ -136,6 +146,7 @@ def check_result(images: Path, output: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_a_job_on_two_nodes_has_each_image_once(images: Path, cluster: TwoNodes, tmp_path: Path) -> None:
     job = driver(images, tmp_path / "out", cluster)
     assert job.wait(SECONDS) == SOME_FAILED
@@ -143,6 +154,7 @@ def test_a_job_on_two_nodes_has_each_image_once(images: Path, cluster: TwoNodes,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_what_is_killed_loses_nothing_and_does_nothing_twice(images: Path, cluster: TwoNodes, tmp_path: Path) -> None:
     choice, output, killed = random.Random(0), tmp_path / "out", 0
     job = driver(images, output, cluster)
