@@ -2,7 +2,7 @@
 
     python benchmarks/batch.py [--images 1000] [--memory 500 5000] [--engine auto] [--tta none] [--json FILE]
 
-Each row is a process of its own. The loop calls the estimator on one image after another, on one thread; the jobs have
+Each row is a process of its own, or two. The loop calls the estimator on one image after another, on one thread; the jobs have
 one and two workers of one thread each, on a Ray cluster of this machine. Images a second of a job are counted from its
 first finished part to its last, so without the start of Ray and of the workers, which stands beside it. Memory is the
 peak of the driver's process, and of Ray's object store, of jobs of ``--memory`` images with one worker.
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -106,6 +107,9 @@ def rows(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
     options = json.dumps({"engine": arguments.engine, "tta": arguments.tta})
     images = write_images(folder / "images", arguments.images)
     found = {"plain loop": in_process(LOOP, str(images), options)}
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: in_process(LOOP, str(images), options)["images a second"], range(2)))
+    found["two plain loops at once"] = {"images a second": sum(both)}  # what the machine's second CPU is worth
     for workers in (1, 2):
         output = str(folder / f"workers{workers}")
         found[f"job, workers: {workers}"] = in_process(JOB, str(images), output, str(workers), options)

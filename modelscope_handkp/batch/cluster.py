@@ -74,9 +74,11 @@ def connected(address: str | None) -> Iterator[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises anything, also a bare Exception
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(".")
-        raise InputError(f"no Ray cluster answers at {address}: {reason:.200}.") from None
+        if address == LOCAL:
+            raise InputError(f"Ray did not start on this machine; is it busy? Try again: {reason:.200}.") from None
+        raise InputError(f"no Ray cluster can be used at {address}: {reason:.200}.") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # in place of Ray's, which aborts the process
     try:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from ..checks import check_count
 from ..errors import HandkpError, InputError
 from ..estimator import HandEstimator
 from ..files import remove_partial
@@ -67,6 +68,8 @@ def run_batch(
         MissingFileError, MissingPackageError: nothing is there; a package is missing. OSError: it cannot be written.
         As `HandEstimator.from_pretrained`.
     """
+    if workers is not None:
+        check_count("workers", workers)
     source, output = absolute(source), absolute(output)
     begun = time.monotonic()
     with only_job(output):
@@ -108,9 +111,10 @@ def _begun(output: str, settings: dict[str, Any], resume: bool) -> Plan | None:
     files = storage_of(output).entries(output)[0]
     if plan is None and not files:
         return None
-    if plan is None or not resume:
-        what = "has files in it" if plan is None else "holds a job that was begun: resume it (--resume)"
-        raise InputError(f"{output} {what}, or name another folder.")
+    if plan is None:
+        raise InputError(f"{output} has files in it: name a new or an empty folder.")
+    if not resume:
+        raise InputError(f"{output} holds a job that was begun: resume it (--resume), or name another folder.")
     other = [name for name, value in settings.items() if plan.settings.get(name) != value]
     if other:
         was, now = ({name: about.get(name) for name in other} for about in (plan.settings, settings))

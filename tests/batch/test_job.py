@@ -73,7 +73,7 @@ def test_a_job_is_refused_where_another_one_writes(
 
 def test_a_cluster_that_is_not_there_is_named(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["batch", str(image), str(tmp_path / "out"), "--address", "127.0.0.1:1"]) == REFUSED
-    assert "no Ray cluster answers at 127.0.0.1:1" in capsys.readouterr().err
+    assert "no Ray cluster can be used at 127.0.0.1:1" in capsys.readouterr().err
 
 
 def begun(output: Path, source: Path) -> None:
