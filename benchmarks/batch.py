@@ -3,9 +3,9 @@
     python benchmarks/batch.py [--images 1000] [--memory 500 5000] [--engine auto] [--tta none] [--json FILE]
 
 Each row is a process of its own, or two. The loop calls the estimator on one image after another, on one thread; the
-jobs have one and two workers of one thread each, on a Ray cluster of this machine. Images a second of a job are counted from its
-first finished part to its last, so without the start of Ray and of the workers, which stands beside it. Memory is the
-peak of the driver's process, and of Ray's object store, of jobs of ``--memory`` images with one worker.
+jobs have one and two workers of one thread each, on a Ray cluster of this machine. Images a second of a job are counted
+from its first finished part to its last, so without the start of Ray and of the workers, which stands beside it. Memory
+is the peak of the driver's process, and of Ray's object store, of jobs of ``--memory`` images with one worker.
 """
 
 from __future__ import annotations
