@@ -1,6 +1,7 @@
-"""A hub to publish on, for tests that call ModelScope's client in their own process."""
+"""What tests of publishing share: a model that can be published, and a hub for ModelScope's client in their process."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,3 +34,22 @@ def publishing_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             yield hub
         finally:
             config.set_default_config(None)
+
+
+@pytest.fixture(scope="session")
+def publishable(tiny_dir: Callable[..., Path]) -> Path:
+    """A tiny model whose configuration names this package. Treat it as read-only."""
+    return tiny_dir(plugins=["modelscope-handkp"])
+
+
+@pytest.fixture
+def model_dir(publishable: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(publishable, tmp_path / "model")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """`publishing_hub`."""
+    with publishing_hub(tmp_path, monkeypatch) as served:
+        yield served

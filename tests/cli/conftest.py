@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from publishing_hub import hub, model_dir, publishable
+
+__all__ = ["hub", "model_dir", "publishable"]
 
 
 @pytest.fixture(scope="module")

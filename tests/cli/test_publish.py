@@ -1,36 +1,17 @@
 """``modelscope-handkp publish``."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hub import Hub
-from publishing_hub import ID, TOKEN, publishing_hub
+from publishing_hub import ID, TOKEN
 
 from modelscope_handkp.cli import main
 
 pytest.importorskip("modelscope")
-
-
-@pytest.fixture(scope="module")
-def publishable(tiny_dir: Callable[..., Path]) -> Path:
-    """A tiny model that can be published. Treat it as read-only."""
-    return tiny_dir(plugins=["modelscope-handkp"])
-
-
-@pytest.fixture
-def model_dir(publishable: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(publishable, tmp_path / "model")
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with publishing_hub(tmp_path, monkeypatch) as served:
-        yield served
 
 
 def test_a_dry_run_shows_everything_and_changes_nothing(
