@@ -21,6 +21,7 @@ class TwoNodes:
         os.environ.update(SETTINGS)
         from ray.cluster_utils import Cluster
 
+        self._on_sigterm = signal.getsignal(signal.SIGTERM)  # Ray puts its own in place, and leaves it there
         self._cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         self._second = self._cluster.add_node(num_cpus=1)
         self.address = str(self._cluster.address)
@@ -30,6 +31,7 @@ class TwoNodes:
 
     def __exit__(self, *_: Any) -> None:
         self._cluster.shutdown()
+        signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def lose_node(self, seconds: float) -> None:
         """Remove a node without notice; another comes after a while."""

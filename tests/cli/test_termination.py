@@ -30,7 +30,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 
 def test_in_another_thread_nothing_changes() -> None:
-    found = []
+    before, found = signal.getsignal(signal.SIGTERM), []
 
     def run() -> None:
         with orderly_termination():
@@ -39,4 +39,4 @@ def test_in_another_thread_nothing_changes() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert found == [signal.SIG_DFL]
+    assert found == [before]
