@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from modelscope_handkp.gestures.measures import finger_measures, points, thumb_measures
 from modelscope_handkp.synthetic import EASY, GESTURE_POSES, MEDIUM, Rng
-from modelscope_handkp.synthetic.kinematics import sample_figures, stand
+from modelscope_handkp.synthetic.figures import sample_figures, stand
 
 Array = NDArray[np.float64]
 

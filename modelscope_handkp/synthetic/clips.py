@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import NamedTuple
 
@@ -16,11 +16,14 @@ from ..errors import InputError
 from .appearance import sample_light
 from .batches import LEAST_SHOWN, scatter_hands, to_bgr
 from .camera import capture
-from .kinematics import KNUCKLES, Hands3D, sample_figures, stand
+from .figures import facing, sample_figures, stand
+from .gesture_motion import GestureMotion, gesture_at
+from .kinematics import KNUCKLES, Hands3D
 from .levels import Level, get_level
 from .limits import MOST, MOST_HANDS, check_range, check_size
 from .motion import MOST_SHAKE, HandMotion, Stay, camera_shake
 from .paint import skin_tones
+from .poses import get_gesture_poses
 from .rng import Rng
 from .scene import (
     Cameras,
@@ -46,6 +49,7 @@ _NEAREST_MM = 400.0  # distance from the camera at which hands begin; they may c
 _SHAKE = 0.012  # standard deviation of a bad camera's shake, as a share of the image's longer side
 _HAND_HELD = 0.7  # share of the clips whose camera shakes
 _EXPOSURE, _LONGEST_EXPOSURE = (0.2, 1.0), 1 / 30  # shares of a frame's time for a bad camera; seconds
+_FITS, _PALM_DOWN = 0.55, 0.6  # shares of its room that a hand fills when hands stay side by side, and above its palm
 _SUB_FRAME_PX, _MOST_SUB_FRAMES = 2.0, 12  # how far hands move between two sub-frames; how many there are at most
 
 
@@ -54,7 +58,8 @@ class ClipFrame(NamedTuple):
 
     index of the frame, from 0; time in seconds; image (H, W, 3) uint8 BGR; keypoints (N, 21, 3): x, y px and 0
     outside, 1 hidden, 2 visible, as in `Rendered`, at the middle of the exposure; boxes (N, 4) xyxy px, clipped;
-    ids (N,) int64: a hand keeps its id for the whole clip, also when it leaves the image and comes back.
+    ids (N,) int64: a hand keeps its id for the whole clip, also when it leaves the image and comes back; gesture:
+    that all hands show, or come to show, if the clip was asked for some.
     """
 
     index: int  # type: ignore[assignment]  # a tuple has a method of that name
@@ -63,6 +68,7 @@ class ClipFrame(NamedTuple):
     keypoints: Array
     boxes: Array
     ids: Array
+    gesture: str | None = None
 
 
 def render_clip(
@@ -72,6 +78,7 @@ def render_clip(
     hands: int = 1,
     level: str | Level = "medium",
     rate: float = 30.0,
+    gestures: Sequence[str] = (),
 ) -> Iterator[ClipFrame]:
     """Render moving hands, a frame when it is asked for; a clip may be as long as one likes.
 
@@ -81,8 +88,11 @@ def render_clip(
     `level`; `Level.camera` also rules shake and exposure, and so motion blur. Same seed, same frames; fewer frames
     are the beginning of more.
 
+    gestures: names of `poses.GESTURE_POSES`. All hands show them in turn, `GESTURE_SECONDS` each, from the first again
+    after the last. They stay side by side inside the image, palm or back toward the camera, fingers or thumbs upright.
+
     Raises:
-        InputError: no level has that name, or a number is out of its range.
+        InputError: no level or gesture has that name, or a number is out of its range.
     """
     level = get_level(level)
     check_range("seed", seed, 0, MOST)
@@ -91,7 +101,9 @@ def render_clip(
     check_size(size)
     if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
         raise InputError(f"rate must be a number of frames a second above 0, got {rate!r:.80}.")
-    stage = _Stage(seed, size, hands, level, rate)
+    for gesture in gestures:
+        get_gesture_poses(gesture)
+    stage = _Stage(seed, size, hands, level, rate, tuple(gestures))
     return (stage.frame(index) for index in range(frames))
 
 
@@ -110,8 +122,10 @@ class _Stage:
     comes out. Levels that differ in their camera show the same hands before the same scenery.
     """
 
-    def __init__(self, seed: int, size: tuple[int, int], hands: int, level: Level, rate: float) -> None:
-        self._size, self._level, self._rate = size, level, rate
+    def __init__(
+        self, seed: int, size: tuple[int, int], hands: int, level: Level, rate: float, gestures: tuple[str, ...]
+    ) -> None:
+        self._size, self._level, self._rate, self._gestures = size, level, rate, gestures
         seeds = (int(part) for part in Rng(seed).integers(0, MOST, 10))
         self._arms, self._things, self._wall, self._camera = (next(seeds) for _ in range(4))
         self._grain = Rng(next(seeds))
@@ -129,19 +143,25 @@ class _Stage:
         self._image_index, place, length = scatter_hands(rng, level, size, [hands])
         self._looks = dress(rng, level, tones[self._image_index])
         self._distance = sample_distances(rng, hands).clamp(min=_NEAREST_MM)
+        figures, moves = sample_figures(rng, hands, level.pose), Rng(next(seeds))
+        self._hands: HandMotion | GestureMotion
+        if gestures:
+            place, length = _side_by_side(size, length)
+            self._hands = GestureMotion(moves, facing(rng, figures), place, length, gestures)
+        else:
+            away = F.normalize(stand(figures).elbow[:, :2], dim=1)
+            self._hands = HandMotion(moves, figures, Stay(size, place, length, away), level.pose)
         self._scale = length / _LENGTH_MM * self._distance
-        figures = sample_figures(rng, hands, level.pose)
-        away = F.normalize(stand(figures).elbow[:, :2], dim=1)
-        self._hands = HandMotion(Rng(next(seeds)), figures, Stay(size, place, length, away), level.pose)
 
     def frame(self, index: int) -> ClipFrame:
         """The frame of that index; they are taken in order."""
         time = index / self._rate
         labels = self._exposed(time) if len(self._image_index) else without_hands(self._background(time))
         kept = labels.shown >= LEAST_SHOWN
+        gesture = gesture_at(self._gestures, time) if self._gestures else None
         image = capture(Rng(self._camera), labels.images, self._level.camera, grain=self._grain)
         return ClipFrame(index, time, to_bgr(image)[0], labels.keypoints[kept].numpy(), labels.boxes[kept].numpy(),
-                         torch.nonzero(kept)[:, 0].numpy())  # fmt: skip
+                         torch.nonzero(kept)[:, 0].numpy(), gesture)  # fmt: skip
 
     def _exposed(self, time: float) -> Rendered:
         """The light (1, 3, H, W), linear RGB, that falls on the camera around `time` seconds, and what it shows."""
@@ -193,3 +213,11 @@ class _Stage:
         part = self._scenery[..., top : top + height + 1, left : left + width + 1]
         part = torch.lerp(part[..., :-1], part[..., 1:], x - left)
         return torch.lerp(part[..., :-1, :], part[..., 1:, :], y - top)
+
+
+def _side_by_side(size: tuple[int, int], length: Tensor) -> tuple[Tensor, Tensor]:
+    """Places (N, 2) px in a row across the image, and lengths (N,) px with which hands fit there."""
+    count, (width, height) = len(length), size
+    share = width / max(count, 1)
+    x = (torch.arange(count) + 0.5) * share
+    return torch.stack([x, torch.full_like(x, height * _PALM_DOWN)], 1), length.clamp(max=_FITS * min(share, height))

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .kinematics import Figures, sample_poses
+from .figures import Figures, sample_poses
 from .poses import FLEX_LIMITS, SPREAD_LIMIT, THUMB_LIMITS, Angles, limited
 from .rng import Rng
 
 MOST_SHAKE = 3.0  # standard deviations
-_HAND_S, _SHAKE_S = 0.25, 0.12  # seconds between the knots of hands, and of the camera's shake
+HAND_S, _SHAKE_S = 0.25, 0.12  # seconds between the knots of hands, and of the camera's shake
 _ORDER = 4  # knots that shape one moment
 _CALM = 0.8  # share of a shake that is left at its next knot
 _NEW_POSE, _NEW_TURN, _NEW_DISTANCE = 0.2, 0.25, 0.15  # chance at a knot that a hand begins to change it
@@ -27,7 +27,7 @@ _NEW_POSE, _NEW_TURN, _NEW_DISTANCE = 0.2, 0.25, 0.15  # chance at a knot that a
 _TURN, _MOST_TURN = (0.35, 0.8, 0.35), 2.0
 _ARM_STAYS = (0.6, 0.0, 0.6)  # share of these turns that the forearm does not follow
 _FARTHER, _MOST_FARTHER = 0.15, 0.35  # of the distance's logarithm
-_RESTLESS_DEGREES, _RESTLESS_LENGTH = 2.0, 0.015  # what a hand at rest still moves its joints and its place
+RESTLESS_DEGREES, RESTLESS_LENGTH = 2.0, 0.015  # what a hand at rest still moves its joints and its place
 _PACE, _PACE_PER_LENGTH, _MOST_PACE = (0.4, 1.6), 0.3, 5.0  # hand lengths a second; far goals are reached faster
 _SLOWS = 0.7  # share of the way to its goal that a hand goes from knot to knot at most
 _ARRIVED = 0.15  # hand lengths
@@ -92,7 +92,7 @@ class HandMotion:
 
     def __init__(self, rng: Rng, figures: Figures, stay: Stay, variety: float) -> None:
         self._figures = figures
-        self._spline = Spline(_knots(rng, figures, stay, variety), _HAND_S)
+        self._spline = Spline(_knots(rng, figures, stay, variety), HAND_S)
 
     def at(self, time: float) -> tuple[Figures, Tensor, Tensor]:
         """The figures, the places (N, 2) px of their palms, and factors (N,) of their distances, at `time` seconds.
@@ -105,7 +105,7 @@ class HandMotion:
         arms = torch.stack([first.elbow, first.arm_along, first.arm_back], 1) @ _rotations(stays)
         elbow, arm_along, arm_back = arms.unbind(1)
         view = first.view @ _rotations(turn * _mirrored(first.is_left))
-        moved = replace(first, angles=_unpacked(now[:, 6:]), view=view, elbow=elbow, arm_along=arm_along,
+        moved = replace(first, angles=unpacked(now[:, 6:]), view=view, elbow=elbow, arm_along=arm_along,
                         arm_back=arm_back)  # fmt: skip
         return moved, place, farther.exp()
 
@@ -129,13 +129,14 @@ def _rotations(vector: Tensor) -> Tensor:
     return turned
 
 
-def _packed(angles: Angles) -> Tensor:
+def packed(angles: Angles) -> Tensor:
     """All angles in one row (N, 20), degrees, within the limits."""
     flex, thumb = limited(angles.flex, FLEX_LIMITS), limited(angles.thumb, THUMB_LIMITS)
     return torch.cat([flex.flatten(1), angles.spread.clamp(-SPREAD_LIMIT, SPREAD_LIMIT), thumb], 1)
 
 
-def _unpacked(row: Tensor) -> Angles:
+def unpacked(row: Tensor) -> Angles:
+    """The angles of a row (N, 20)."""
     return Angles(row[:, :12].reshape(-1, 4, 3), row[:, 12:16], row[:, 16:])
 
 
@@ -144,24 +145,24 @@ def _knots(rng: Rng, figures: Figures, stay: Stay, variety: float) -> Iterator[T
     count, length = len(stay.place), stay.length[:, None]
     place = goal = stay.place
     farther, turn, pace = (torch.zeros(count, columns, device=rng.device) for columns in (1, 3, 1))
-    angles = _packed(figures.angles)
+    angles = packed(figures.angles)
     while True:
-        restless = _packed(_unpacked(angles + rng.normal(_RESTLESS_DEGREES, *angles.shape)))
-        yield torch.cat([place + rng.normal(_RESTLESS_LENGTH, count, 2) * length, farther, turn, restless], 1)
+        restless = packed(unpacked(angles + rng.normal(RESTLESS_DEGREES, *angles.shape)))
+        yield torch.cat([place + rng.normal(RESTLESS_LENGTH, count, 2) * length, farther, turn, restless], 1)
         other = rng.normal(_FARTHER, count, 1).clamp(-_MOST_FARTHER, _MOST_FARTHER)
         farther = torch.where(rng.chance(_NEW_DISTANCE, count, 1), other, farther)
         other = rng.normal(1.0, count, 3).clamp(-_MOST_TURN, _MOST_TURN) * torch.tensor(_TURN, device=rng.device)
         turn = torch.where(rng.chance(_NEW_TURN, count, 1), other, turn)
         changed = rng.chance(_NEW_POSE, count).nonzero()[:, 0]
         new, _ = sample_poses(rng, figures.bones[changed], figures.width[changed], variety)
-        angles = angles.index_put((changed,), _packed(new))
+        angles = angles.index_put((changed,), packed(new))
         arrived = (goal - place).norm(dim=1, keepdim=True) < _ARRIVED * length
         goal = torch.where(arrived, _goals(rng, stay, place), goal)
         gap = goal - place
         far = gap.norm(dim=1, keepdim=True) / length
         other = (rng.log_uniform(*_PACE, count, 1) + _PACE_PER_LENGTH * far).clamp(max=_MOST_PACE)
         pace = torch.where(arrived, other, pace)
-        place = place + gap * (pace * _HAND_S / far.clamp(min=1e-3)).clamp(max=_SLOWS)
+        place = place + gap * (pace * HAND_S / far.clamp(min=1e-3)).clamp(max=_SLOWS)
 
 
 def _goals(rng: Rng, stay: Stay, place: Tensor) -> Tensor:

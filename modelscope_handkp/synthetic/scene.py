@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from .appearance import Light, Looks, sample_light, sample_looks
 from .background import backgrounds
 from .camera import capture
-from .kinematics import FOREARM, PALM, Hands3D, sample_gesture_hands, sample_hands
+from .figures import sample_gesture_hands, sample_hands
+from .kinematics import FOREARM, PALM, Hands3D
 from .levels import Level
 from .objects import held_things, occluders
 from .paint import skin_tones, to_linear

@@ -8,7 +8,7 @@ import torch
 
 from modelscope_handkp import Hands
 from modelscope_handkp.synthetic import GESTURE_POSES, POSE_NAMES, Rng
-from modelscope_handkp.synthetic.kinematics import sample_figures, stand
+from modelscope_handkp.synthetic.figures import sample_figures, stand
 
 BACK_TO_CAMERA = ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0))
 UPRIGHT = ("thumbs_up", "thumbs_down")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from modelscope_handkp.synthetic import EASY, Rng, kinematics, scene
+from modelscope_handkp.synthetic import EASY, Rng, figures, scene
 from modelscope_handkp.synthetic.appearance import Light, Looks
 from modelscope_handkp.synthetic.poses import Angles
 from modelscope_handkp.synthetic.shading import Spots, shade
@@ -99,8 +99,8 @@ def photo(monkeypatch):
         view = torch.tensor([VIEWS[side]], dtype=torch.float32)
         place = torch.zeros(1, dtype=torch.int64), torch.tensor([[size / 2, size / 2]]), torch.tensor([size * 0.8])
         with monkeypatch.context() as patch:
-            patch.setattr(kinematics, "sample_angles", lambda *_: (angles, place[0]))
-            patch.setattr(kinematics, "sample_views", lambda *_: view)
+            patch.setattr(figures, "sample_angles", lambda *_: (angles, place[0]))
+            patch.setattr(figures, "sample_views", lambda *_: view)
             patch.setattr(scene, "sample_light", lambda *_: light or a_light())
             patch.setattr(scene, "sample_looks", lambda *_: looks or plain_looks())
             patch.setattr(scene, "backgrounds", lambda rng, count, height, width, *_: torch.zeros(1, 3, height, width))

@@ -9,7 +9,7 @@ import torch
 
 from modelscope_handkp.data.annotations import read_annotations
 from modelscope_handkp.errors import InputError
-from modelscope_handkp.synthetic import annotations, kinematics, render_batch, write_dataset
+from modelscope_handkp.synthetic import annotations, figures, render_batch, write_dataset
 
 SIZE = (96, 72)
 
@@ -83,8 +83,8 @@ def test_images_show_what_was_rendered(rendered):
 def test_a_hand_drawn_as_a_right_hand_is_a_right_hand_in_the_file(tmp_path, monkeypatch):
     """Seen from the back, fingers up, right hands have the thumb on the left of the image (test_scene.py)."""
     back = torch.tensor([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]])
-    monkeypatch.setattr(kinematics, "sample_views", lambda rng, count, variety: back.expand(count, 3, 3))
-    monkeypatch.setattr(kinematics, "sample_angles", open_hands)
+    monkeypatch.setattr(figures, "sample_views", lambda rng, count, variety: back.expand(count, 3, 3))
+    monkeypatch.setattr(figures, "sample_angles", open_hands)
     write_dataset(tmp_path, train=16, val=0, seed=1, size=(64, 64), hands=(1, 1))
     sides = [
         (is_left, points[4, 0] > points[20, 0]) for _, is_left, _, points in hands_of(content_of(tmp_path, "train"))

@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from modelscope_handkp.synthetic import Rng
-from modelscope_handkp.synthetic.kinematics import PALM, PARENTS, collision, sample_figures, stand
+from modelscope_handkp.synthetic.figures import sample_figures, stand
+from modelscope_handkp.synthetic.kinematics import PALM, PARENTS, collision
 from modelscope_handkp.synthetic.motion import HandMotion, Spline, Stay, camera_shake
 
 SIZE = (640, 480)

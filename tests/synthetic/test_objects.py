@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from modelscope_handkp.synthetic import Rng
-from modelscope_handkp.synthetic.kinematics import PALM, sample_hands
+from modelscope_handkp.synthetic.figures import sample_hands
+from modelscope_handkp.synthetic.kinematics import PALM
 from modelscope_handkp.synthetic.objects import held_things, occluders, rod
 
 COUNT = 400

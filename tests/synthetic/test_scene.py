@@ -7,7 +7,7 @@ import torch
 
 from modelscope_handkp.skeleton import KEYPOINT_NAMES
 from modelscope_handkp.synthetic import EASY, Rng, render_batch, render_crops, scene
-from modelscope_handkp.synthetic.kinematics import sample_hands
+from modelscope_handkp.synthetic.figures import sample_hands
 from modelscope_handkp.synthetic.scene import cast_on_wall, only
 
 NAIL, BLUE = (0.1, 0.9, 0.1), (0.1, 0.1, 0.8)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from modelscope_handkp.synthetic import Rng
-from modelscope_handkp.synthetic.kinematics import FOREARM, PALM, sample_hands
+from modelscope_handkp.synthetic.figures import sample_hands
+from modelscope_handkp.synthetic.kinematics import FOREARM, PALM
 from modelscope_handkp.synthetic.surface import hand_spheres, splat
 
 SIDE = 33
