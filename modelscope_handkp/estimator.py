@@ -30,12 +30,11 @@ from .pose.codec import build_codec
 from .pose.crop import Crop
 from .pose.device_crop import build_cropper
 from .pose.queue import Look, QueuedImage, check_sources, read_groups
-from .pose.refine import CONFIRMED_SHARE, confidence, kept_hands, localised
+from .pose.refine import CONFIRMED_SHARE, MAX_CANDIDATES, confidence, kept_hands, localised
 from .pose.views import MultiView
 from .sources.pixels import is_batch
 
 DEFAULT_BATCH_SIZE = 32
-MAX_CANDIDATES = 16
 
 
 class HandEstimator:
@@ -131,7 +130,7 @@ class HandEstimator:
             detector = exported_detector(exported, score_threshold, run, detector, on)
             if exported.decoded:
                 if tta != "full":
-                    raise InputError(f"tta {tta!r} cannot be chosen: this export has all views in its graph.")
+                    raise InputError(f"tta {tta!r} cannot be chosen: this export has its views in its graph.")
                 settings = replace(settings, views=ViewSettings(flip=False), decoding=None)
             return cls(run(exported.path(exported.keypoints)), settings, detector, batch_size, *limits)
         build = functools.partial(build_engine, engine or EAGER, device=on, precision=precision)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..engines.precision import FLOAT32
-from ..export.writer import EXPORT_PRECISIONS, ONNX, export_model
+from ..export.writer import EXPORT_PRECISIONS, FULL, ONNX, export_model
 from ..model_dir.exported import EXPORT_FILE, FORMATS
+from ..model_dir.settings import TTA_LEVELS
 from .exit_codes import OK
 
 
@@ -20,12 +21,15 @@ def add_command(commands: Any) -> None:
         "--precision",
         default=FLOAT32,
         choices=EXPORT_PRECISIONS,
-        help="int8 is calibrated (%(default)s)",
+        help="float16 is that of stored weights; int8 is calibrated (%(default)s)",
     )
     parser.add_argument(
         "--decode",
         action="store_true",
-        help="put all views, DARK and coordinates into the graph",
+        help="put views, DARK and coordinates into the graph",
+    )
+    parser.add_argument(
+        "--tta", default=FULL, choices=TTA_LEVELS, help="views in the graph, with --decode (%(default)s)"
     )
     parser.add_argument("--calibration", type=Path, metavar="FOLDER", help="images for int8 (default: rendered hands)")
     parser.set_defaults(run=_export)
@@ -39,6 +43,7 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.precision,
         arguments.decode,
         arguments.calibration,
+        tta=arguments.tta,
     )
     for name, difference in differences.items():
         print(f"{name}: differs from torch by at most {difference:.1e} of the largest value")

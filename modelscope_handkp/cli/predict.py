@@ -10,8 +10,9 @@ from ..detection import OnnxDetector
 from ..engines import AUTO, ENGINES
 from ..engines.precision import FLOAT32, PRECISIONS
 from ..errors import InputError
-from ..estimator import MAX_CANDIDATES, HandEstimator
+from ..estimator import HandEstimator
 from ..model_dir.settings import TTA_LEVELS
+from ..pose.refine import MAX_CANDIDATES
 from ..results.formats import FORMATS
 from ..results.labels import font_of
 from ..results.style import DrawingStyle

@@ -8,6 +8,7 @@ from ..model_dir.exported import LETTERBOX, STRETCH
 from ..model_dir.settings import ModelSettings
 from ..model_dir.ssdlite_settings import IMAGENET_MEAN, IMAGENET_STD, SSDLiteSettings
 from ..model_dir.yolox_settings import INPUT_STEP, YOLOXSettings
+from ..pose import refine
 from ..pose.device_crop import CHAIN
 from ..skeleton import KEYPOINT_NAMES, LINKS
 
@@ -56,6 +57,31 @@ def describe_keypoints(settings: ModelSettings, file: str, padding: float, decod
         "hand_threshold": settings.hand_threshold,
         "names": list(KEYPOINT_NAMES),
         "links": [list(link) for link in LINKS],
+    }
+
+
+def describe_refinement() -> dict[str, Any]:
+    """``refinement`` of an ``export.json``: how boxes with keypoints become hands, as `pose.refine` does it."""
+    return {
+        "max_candidates": refine.MAX_CANDIDATES,
+        "score_power": refine.SCORE_POWER,
+        "confirmed_share": refine.CONFIRMED_SHARE,
+        "same_distance": refine.SAME_DISTANCE,
+        "same_share": refine.SAME_SHARE,
+        "plausible_mean": refine.PLAUSIBLE_MEAN,
+        "localised_iou": refine.LOCALISED_IOU,
+        "margin": refine.MARGIN,
+        "meaning": {
+            "max_candidates": "boxes that are looked at, the best, where there is a hand_threshold",
+            "score_power": "a hand's confidence: box score to this power, times the mean score of its keypoints",
+            "confirmed_share": "of hand_threshold: what one view must reach; hand_threshold itself is for all views",
+            "same_distance": "of the smaller box's longer side: keypoints nearer than that coincide",
+            "same_share": "of keypoints that coincide, from which on two are one hand; the higher mean score stays",
+            "plausible_mean": "mean keypoint score from which on keypoints say where their hand is",
+            "localised_iou": "of a box and the one around its keypoints, below which (and above 0) the hand is looked "
+            "at again in that one; the higher mean score stays",
+            "margin": "of the longer side of the keypoints' extent: how far the box around them reaches beyond",
+        },
     }
 
 

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from ..detection.ssdlite import decode_deltas
 from ..detection.yolox import decode_boxes, flattened, places
-from ..engines.eager import flat
 from ..model_dir.settings import ViewSettings
 from ..networks.ssdlite import SSDLite
 from ..networks.topdown import TopDown
@@ -66,18 +65,6 @@ class SSDLiteGraph(nn.Module):
                           for levels, channels in zip(self.network(images), (2, 4)))  # fmt: skip
         boxes = decode_deltas(self._anchors, torch.cat(deltas, 1)).clamp(0, self.size)
         return boxes, torch.cat(logits, 1).softmax(2)[..., 0]
-
-
-class HalfGraph(nn.Module):
-    """A network that computes in float16 between inputs and outputs in float32."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network.half()
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """What the network gives, one after the other, as float32."""
-        return [output.float() for output in flat(self.network(images.half()))]
 
 
 def _rows(level: Tensor, channels: int) -> Tensor:

@@ -4,8 +4,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,15 @@ from ..networks.topdown import load_topdown
 from ..pose.codec import HeatmapCodec
 from ..version import __version__
 from .calibration import COMPARED, Samples
-from .describe import describe_keypoints, describe_ssdlite, describe_yolox
-from .graphs import HalfGraph, KeypointGraph, SSDLiteGraph, YOLOXGraph
+from .describe import describe_keypoints, describe_refinement, describe_ssdlite, describe_yolox
+from .graphs import KeypointGraph, SSDLiteGraph, YOLOXGraph
+from .half import halved
 from .quantise import quantised
 
 ONNX, OPENVINO, TORCH_EXPORT = FORMATS
 KEYPOINTS, DETECTOR = "keypoints", "detector"  # the networks' names
 YOLOX = "YOLOX"  # of `DETECTION.type`; `Samples` has refused types that are not known
+FULL = "full"  # all views
 EXPORT_PRECISIONS = (FLOAT32, FLOAT16, INT8)
 
 
@@ -63,6 +64,7 @@ def export_model(
     decode: bool = False,
     calibration: str | Path | None = None,
     weights: dict[str, torch.Tensor] | None = None,
+    tta: str = FULL,
 ) -> dict[str, float]:
     """Write the networks of a model as graphs, run them, and compare them with torch on rendered images.
 
@@ -70,10 +72,12 @@ def export_model(
         model_dir: as in `HandEstimator.from_pretrained`.
         out: a folder that is not there, or is empty, or was exported to before.
         format: "onnx", "openvino" (``NAME.xml`` and ``NAME.bin``) or "torch-export" (``torch.export.load`` reads it).
-        precision: "float32"; "float16" weights; "int8" of the keypoint network, which is calibrated.
-        decode: all views, DARK and coordinates are in the graph of the keypoint network.
+        precision: "float32"; "float16" stores the weights in half the bytes and computes in float32; "int8" of the
+            keypoint network, which is calibrated.
+        decode: views, DARK and coordinates are in the graph of the keypoint network.
         calibration: a folder of images for int8; None: rendered hands.
         weights: of the keypoint network, in place of the directory's.
+        tta: which views are in a graph that decodes, as in `HandEstimator.from_pretrained`.
     Returns:
         the largest difference of each network from torch, as a share of the largest value.
     Raises:
@@ -81,10 +85,11 @@ def export_model(
             pip command. CheckpointError: in float32, a difference above `TOLERANCE`. ``out`` is then as it was before.
         MissingFileError, ConfigError: the model directory does not make a model that can be exported.
     """
-    _check(format, precision, calibration)
+    _check(format, precision, calibration, decode, tta)
     folder, out = find_model_dir(model_dir), Path(out)
     _check_out(out)
     settings = ModelSettings.parse(read_configuration(folder))
+    settings = replace(settings, views=settings.views.limited(tta))
     parts = [_keypoints(folder, settings, format, decode, weights)]
     if settings.detection is not None:
         parts.append(_detector(folder, settings.detection, format))
@@ -97,13 +102,14 @@ def export_model(
         differences = {part.name: _write(part, made, format, written[part.name], samples) for part in parts}
         shutil.copyfile(folder / CONFIGURATION_FILE, made / CONFIGURATION_FILE)
         head = {"format": format, "precision": precision, "made_by": f"modelscope-handkp {__version__}"}
-        manifest = {**head, **{part.name: {"precision": written[part.name], **part.description} for part in parts}}
+        networks = {part.name: {"precision": written[part.name], **part.description} for part in parts}
+        manifest = {**head, **networks, "refinement": describe_refinement()}
         (made / EXPORT_FILE).write_bytes(json.dumps(manifest, indent=2).encode())
         _move(made, out)
     return differences
 
 
-def _check(format: str, precision: str, calibration: object) -> None:
+def _check(format: str, precision: str, calibration: object, decode: bool, tta: str) -> None:
     if not isinstance(format, str) or format not in FORMATS:
         raise InputError(f"format {format!r:.80} is not known; known are {', '.join(FORMATS)}.")
     if precision not in EXPORT_PRECISIONS:
@@ -115,6 +121,11 @@ def _check(format: str, precision: str, calibration: object) -> None:
         raise InputError(f"torch-export is written in float32, not in {precision}.")
     if calibration is not None and precision != INT8:
         raise InputError(f"calibration images are for precision int8, not for {precision}.")
+    if tta != FULL and not decode:
+        raise InputError(
+            f"tta {tta!r:.40} is for an export with decode: a graph of heatmaps has one view, and from_pretrained(..., "
+            "tta=...) says in how many it is run."
+        )
 
 
 def _check_out(out: Path) -> None:
@@ -175,11 +186,13 @@ def _write(part: Part, out: Path, format: str, precision: str, samples: Samples)
         program = torch.export.load(path)  # our own file of this moment
         engine: Engine = EagerEngine(program.module(), fold=False)
     else:
-        content = _onnx_of(part, precision, inputs[:-COMPARED])
-        if format == ONNX:
-            path.write_bytes(content)
-        else:
+        content = export_onnx(part.graph, part.size, list(part.outputs))
+        if precision == INT8:
+            content = quantised(content, inputs[:-COMPARED])
+        if format == OPENVINO:
             _write_openvino(content, path, precision)
+        else:
+            path.write_bytes(halved(content) if precision == FLOAT16 else content)
         engine = open_graph("auto", path, torch.device("cpu"))
     difference = float(np.max([largest_difference(engine(batch), wanted) for batch, wanted in zip(shown, compared)]))
     if precision == FLOAT32 and not difference <= TOLERANCE:
@@ -188,12 +201,6 @@ def _write(part: Part, out: Path, format: str, precision: str, samples: Samples)
             f"{TOLERANCE:g}; nothing was written."
         )
     return difference
-
-
-def _onnx_of(part: Part, precision: str, inputs: Sequence[torch.Tensor]) -> bytes:
-    graph = HalfGraph(part.graph).eval() if precision == FLOAT16 else part.graph
-    content = export_onnx(graph, part.size, list(part.outputs))
-    return quantised(content, inputs) if precision == INT8 else content
 
 
 def _write_openvino(content: bytes, path: Path, precision: str) -> None:

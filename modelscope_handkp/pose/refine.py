@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..geometry.boxes import clip_boxes, iou
 
+MAX_CANDIDATES = 16  # boxes of an image that are looked at, where a threshold decides which of them are hands
 SCORE_POWER = 0.25  # of a box score in the confidence of a hand: the network that sees the crop knows better
 CONFIRMED_SHARE = 0.8  # of the threshold of a hand's confidence, from which on one view confirms it
 SAME_DISTANCE = 0.2  # of the smaller box's longer side: keypoints nearer than that coincide, as for PCK@0.2

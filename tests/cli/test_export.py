@@ -17,8 +17,8 @@ from modelscope_handkp.cli.exit_codes import OK, REFUSED
 def test_what_is_asked_for_is_exported(monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
     seen: list[Any] = []
 
-    def exported(*arguments: Any) -> dict[str, float]:
-        seen.append(arguments)
+    def exported(*arguments: Any, tta: str) -> dict[str, float]:
+        seen.append((*arguments, tta))
         return {"keypoints": 1.5e-6, "detector": 2e-7}
 
     monkeypatch.setattr(command, "export_model", exported)
@@ -28,10 +28,10 @@ def test_what_is_asked_for_is_exported(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "detector: differs from torch by at most 2.0e-07" in printed
     assert f"exported to {tmp_path / 'out'}; export.json says" in printed
     options = ["--model", "m", "--format", "openvino", "--precision", "int8", "--decode", "--calibration", "images"]
-    assert cli.main(["export", "--out", "out", *options]) == OK
+    assert cli.main(["export", "--out", "out", *options, "--tta", "none"]) == OK
     assert seen == [
-        (None, tmp_path / "out", "onnx", "float32", False, None),
-        ("m", Path("out"), "openvino", "int8", True, Path("images")),
+        (None, tmp_path / "out", "onnx", "float32", False, None, "full"),
+        ("m", Path("out"), "openvino", "int8", True, Path("images"), "none"),
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelscope_handkp.export.graphs import HalfGraph, KeypointGraph
+from modelscope_handkp.export.graphs import KeypointGraph
 from modelscope_handkp.model_dir.settings import ViewSettings
 from modelscope_handkp.pose.codec import HeatmapCodec
 
@@ -65,10 +65,3 @@ def test_keypoints_are_in_crop_pixels_and_of_all_views() -> None:
     np.testing.assert_allclose(one[0, 0], [12, 40, 3])
     both = KeypointGraph(Network(), ViewSettings(flip=True), codec)(crops)  # type: ignore[arg-type]
     np.testing.assert_allclose(both[0, 0], [12, 40, 1.5])
-
-
-def test_half_precision_is_within_and_float32_without() -> None:
-    graph = HalfGraph(nn.Identity())
-    (output,) = graph(torch.tensor([1.0001]))
-    assert output.tolist() == [1.0]
-    assert output.dtype == torch.float32

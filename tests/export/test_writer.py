@@ -117,15 +117,26 @@ def test_torchs_own_format_is_read_by_torch(yolox: Path, tmp_path: Path, decode:
         HandEstimator.from_pretrained(tmp_path / "out", "cpu")
 
 
-def test_half_precision_halves_the_file(tiny: Path, tmp_path: Path, exported: Callable[..., Path]) -> None:
-    differences = export_model(tiny, tmp_path / "half", precision="float16")
-    assert 1e-6 < differences["keypoints"] < 0.05
-    whole = exported(tiny, format="onnx", decode=False)
-    full, half = ((folder / "keypoints.onnx").stat().st_size for folder in (whole, tmp_path / "half"))
-    assert half < 0.75 * full
-    assert json.loads((tmp_path / "half" / "export.json").read_text())["precision"] == "float16"
-    ours = HandEstimator.from_pretrained(tmp_path / "half", "cpu", engine="onnxruntime")(IMAGE, BOXES)
-    assert np.isfinite(ours.keypoints).all()
+@pytest.mark.parametrize("decode", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("format", "engine"),
+    [("onnx", "onnxruntime"), pytest.param("openvino", "openvino", marks=[needs_openvino, pytest.mark.slow])],
+)
+def test_half_precision_halves_the_files_and_not_the_accuracy(
+    yolox: Path, tmp_path: Path, exported: Callable[..., Path], format: str, engine: str, decode: bool
+) -> None:
+    differences = export_model(yolox, tmp_path / "half", format, "float16", decode)
+    assert 1e-6 < differences["detector"] < 0.01  # of boxes that an untrained network stretches
+    whole, suffix = exported(yolox, format=format, decode=decode), {"onnx": ".onnx", "openvino": ".bin"}[format]
+    for part in ("keypoints", "detector"):
+        full, half = ((folder / f"{part}{suffix}").stat().st_size for folder in (whole, tmp_path / "half"))
+        assert half < 0.75 * full
+    content = json.loads((tmp_path / "half" / "export.json").read_text())
+    assert [content[part]["precision"] for part in ("keypoints", "detector")] == ["float16", "float16"]
+    ours = HandEstimator.from_pretrained(tmp_path / "half", "cpu", engine=engine)(IMAGE, BOXES).keypoints
+    theirs = HandEstimator.from_pretrained(yolox, "cpu")(IMAGE, BOXES).keypoints
+    assert np.median(np.linalg.norm(ours[..., :2] - theirs[..., :2], axis=-1)) < 0.5
+    assert (ours != theirs).any()
 
 
 @pytest.mark.slow  # calibration
@@ -157,12 +168,36 @@ def test_the_description_has_what_a_caller_needs(yolox: Path, exported: Callable
     assert (detector["score_threshold"], detector["iou_threshold"], detector["at_most"]) == (0.2, 0.45, 100)
 
 
+def test_the_refinement_is_described_as_it_was_measured(tiny: Path, exported: Callable[..., Path]) -> None:
+    refinement = json.loads((exported(tiny, format="onnx") / "export.json").read_text())["refinement"]
+    meanings = refinement.pop("meaning")
+    assert refinement == {
+        "max_candidates": 16, "score_power": 0.25, "confirmed_share": 0.8, "same_distance": 0.2, "same_share": 0.3,
+        "plausible_mean": 0.2, "localised_iou": 0.6, "margin": 0.06,
+    }  # fmt: skip
+    assert set(meanings) == set(refinement)
+
+
 def test_all_views_are_in_a_graph_that_decodes(tiny: Path, exported: Callable[..., Path]) -> None:
     folder = exported(tiny, format="onnx", decode=True)
     output = json.loads((folder / "export.json").read_text())["keypoints"]["output"]
     assert (output["name"], output["shape"]) == ("keypoints", ["N", 21, 3])
-    with pytest.raises(InputError, match="tta 'none' cannot be chosen: this export has all views in its graph"):
+    with pytest.raises(InputError, match="tta 'none' cannot be chosen: this export has its views in its graph"):
         HandEstimator.from_pretrained(folder, "cpu", tta="none")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize(("tta", "flip"), [("none", False), ("flip", True)])
+def test_views_of_a_graph_that_decodes_are_chosen_when_it_is_written(
+    tiny: Path, tmp_path: Path, tta: str, flip: bool, precision: str
+) -> None:
+    export_model(tiny, tmp_path / "out", precision=precision, decode=True, tta=tta)
+    views = json.loads((tmp_path / "out" / "export.json").read_text())["keypoints"]["views"]
+    assert (views["flip"], views["rotation"]) == (flip, 0)
+    theirs = HandEstimator.from_pretrained(tiny, "cpu", tta=tta)(IMAGE, BOXES).keypoints
+    ours = HandEstimator.from_pretrained(tmp_path / "out", "cpu", engine="onnxruntime")(IMAGE, BOXES).keypoints
+    distances = np.linalg.norm(ours[..., :2] - theirs[..., :2], axis=-1)
+    assert np.quantile(distances, 0.5) < (PIXELS if precision == "float32" else 0.5)
 
 
 def test_views_of_a_graph_of_heatmaps_are_chosen(tiny: Path, exported: Callable[..., Path]) -> None:
@@ -252,6 +287,8 @@ def test_a_folder_of_something_else_is_left_alone(tiny: Path, tmp_path: Path) ->
         ({"precision": "int4"}, "precision 'int4' is not written; float32, float16, int8 are"),
         ({"format": "torch-export", "precision": "float16"}, "torch-export is written in float32, not in float16"),
         ({"calibration": "images"}, "calibration images are for precision int8, not for float32"),
+        ({"tta": "flip"}, "tta 'flip' is for an export with decode: a graph of heatmaps has one view"),
+        ({"tta": "most", "decode": True}, "tta 'most' is not known; known are none, flip, full"),
         ({"precision": "int8", "calibration": "/nowhere"}, "/nowhere is no folder of images"),
     ],
 )
