@@ -1,6 +1,6 @@
 """`recognize`: the keypoints of hands -> the name of each one's gesture.
 
-The method is that of MediaPipe Hands (Zhang et al. 2020, arXiv:2006.10214, section 6): the state of each finger from
+The method is that of MediaPipe Hands (Zhang et al. 2020, arXiv:2006.10214): the state of each finger from
 the angles of its joints, then a table from states to gestures. There the joints lie in space; here they are seen in an
 image, in which a finger that is bent toward the camera looks short and straight. So a state is judged by several
 measures, of which some hold from every side (`measures`): a straight finger stays straight in any projection, a bent
