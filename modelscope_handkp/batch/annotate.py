@@ -38,7 +38,7 @@ def annotate_dataset(
     if not ray.is_initialized():
         ray.init()
     asked = choose_workers(ray, workers)
-    tables = [items_table(group) for group in groups(list_items(source, column, whole_videos=track))]
+    tables = [items_table(group) for group in groups(list_items(source, column, track=track))]
     arguments = {"options": options, "column": column, "track": track, "threads": asked.cpus}
     return _mapped(ray.data.from_arrow(tables), _Items, arguments, asked)
 

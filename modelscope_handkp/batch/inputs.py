@@ -5,26 +5,30 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ..errors import HandkpError, InputError, MissingFileError
 from ..results.tables import import_pyarrow
+from ..sources.encoded import MAX_ENCODED_BYTES
+from ..sources.images import load_image
 from ..sources.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ..sources.video import is_video, open_video
-from .storage import SCHEME_END, absolute, first_line, join, storage_of, walk
+from .columns import image_column, is_text
+from .storage import SCHEME_END, UnreachableError, absolute, first_line, join, read_bytes, storage_of, walk
 
 IMAGE, VIDEO, ROWS = "image", "video", "rows"
 LIST_SUFFIXES = (".txt", ".lst")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+READ_SUFFIXES = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *PARQUET_SUFFIXES)
 BEGUN_INSIDE = (".mp4", ".m4v", ".mov", ".qt", ".3gp", ".mkv", ".webm")  # others are decoded from their beginning
 MAX_PARTS = 64  # of a video, since its index is read for each
-TEXT_TYPES = ("string", "large_string", "string_view")
-BYTES_TYPES = ("binary", "large_binary", "binary_view")
 PATHS_AT_ONCE = 10_000  # of a Parquet list, in memory
 MAX_LINE = 1 << 14  # bytes of a path in a list
 CHUNK = 1 << 20  # bytes of a list, at once
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 SHOWN = 200  # characters of a name in an error
+SHOWN_NAMES = 5  # of files that are left out
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +51,7 @@ class Item(NamedTuple):
     count: int | None = None  # type: ignore[assignment]  # in place of tuple.count, which nobody needs
 
 
-def list_items(
-    source: str, column: str | None = None, at_once: int = 512, whole_videos: bool = False
-) -> Iterator[Item]:
+def list_items(source: str, column: str | None = None, at_once: int = 512, track: bool = False) -> Iterator[Item]:
     """The items of a source, in an order that is the same each time.
 
     Args:
@@ -58,29 +60,52 @@ def list_items(
             (s3://, gs://, oss://, hdfs:// ...). Paths in a list are taken from the folder of the list.
         column: of Parquet. None: the only one that holds paths or encoded images.
         at_once: how many rows of a Parquet file an item has, and frames of a video, of which a long one has more.
-        whole_videos: do not split videos.
+        track: do not split videos.
     Raises:
-        MissingFileError: nothing is there. InputError: a folder, list or column that cannot be read.
+        MissingFileError: nothing is there. InputError: a folder, list or column that cannot be read, a file of another
+            kind; and behind the last item: ``column`` without a Parquet file, ``track`` without a video.
     """
-    listing = _Listing(column, at_once, whole_videos)
+    listing = _Listing(column, at_once, track)
     path = absolute(source)
     storage = storage_of(path)
     if storage.is_folder(path):
-        return _some(listing.folder(path), f"{source:.{SHOWN}} is a folder without images, videos or Parquet files")
-    if storage.is_file(path):
-        return _some(listing.file(path, is_named=True), f"{source:.{SHOWN}} names no images")
-    if glob.has_magic(source):
-        return _some(listing.files(_matching(path)), f"nothing matches {source:.{SHOWN}}")
-    raise MissingFileError(f"{source:.{SHOWN}} does not exist.")
-
-
-def _some(items: Iterator[Item], otherwise: str) -> Iterator[Item]:
-    """The items, of which there must be one."""
+        items, otherwise = listing.folder(path), "{} is a folder without images, videos or Parquet files."
+    elif storage.is_file(path):
+        items, otherwise = listing.named(path), "{} names no images."
+    elif glob.has_magic(source):
+        items, otherwise = listing.files(_media(path)), "nothing matches {}."
+    else:
+        items, otherwise = iter(()), "{} does not exist."
     first = next(items, None)
     if first is None:
-        raise MissingFileError(f"{otherwise}.")
-    yield first
-    yield from items
+        raise MissingFileError(otherwise.format(source[:SHOWN]))
+    return chain([first], items, listing.unused(source))
+
+
+def _media(pattern: str) -> Iterator[str]:
+    """The files that a pattern matches.
+
+    Raises:
+        InputError: it asks for files of another kind, such as lists.
+    """
+    kind = re.search(r"\.[^./*?\[\]]+$", pattern)
+    for number, path in enumerate(_matching(pattern)):
+        if number == 0 and kind and not _ends(pattern, READ_SUFFIXES):
+            _check_is_image(path)
+        yield path
+
+
+def _check_is_image(path: str) -> None:
+    """Refuse a file that is none by its content."""
+    try:
+        load_image(read_bytes(path, MAX_ENCODED_BYTES))
+    except UnreachableError:
+        raise
+    except HandkpError:
+        raise InputError(
+            f"{path:.{SHOWN}} is no image or video that can be read, and no list: lists of paths end in "
+            f"{', '.join(LIST_SUFFIXES)} (a path a line) or {PARQUET_SUFFIXES[0]}."
+        ) from None
 
 
 def _matching(pattern: str) -> Iterator[str]:
@@ -106,38 +131,65 @@ def _expression(pattern: str) -> str:
 class _Listing:
     """How files become items."""
 
-    def __init__(self, column: str | None, at_once: int, whole_videos: bool) -> None:
-        self._column, self._at_once, self._whole_videos = column, at_once, whole_videos
+    def __init__(self, column: str | None, at_once: int, track: bool) -> None:
+        self._column, self._at_once, self._track = column, at_once, track
+        self._has_tables = self._has_videos = False
+
+    def unused(self, source: str) -> Iterator[Item]:
+        """No item. Behind all others, it refuses what nothing in the source is for."""
+        if self._column is not None and not self._has_tables:
+            raise InputError(
+                f"{source:.{SHOWN}} has no Parquet file, of which {self._column!r:.80} would be a column: leave column "
+                "(--column) out."
+            )
+        if self._track and not self._has_videos:
+            raise InputError(
+                f"{source:.{SHOWN}} has no video, and hands of images have no ids: leave track (--track) out."
+            )
+        yield from ()
 
     def folder(self, folder: str) -> Iterator[Item]:
         """Images and videos; where there are none, Parquet files: beside videos these hold other things."""
-        tables, others, found = [], 0, False
+        tables, found, others = [], False, _LeftOut(folder)
         for path in walk(folder):
             if _ends(path, PARQUET_SUFFIXES):
                 tables.append(path)
-            elif _ends(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)):
+            elif _ends(path, READ_SUFFIXES):
                 found = True
                 yield from self.file(path)
             else:
-                others += 1
-        if not found:
+                others.add(path)
+        if found:
+            for path in tables:
+                others.add(path)
+        else:
             yield from self.files(tables)
-        left_out = others + found * len(tables)
-        if left_out:
-            logger.warning("%s: %d files are left out, which are no images or videos by their names.", folder, left_out)
+        others.warn()
 
     def files(self, paths: Iterable[str]) -> Iterator[Item]:
         for path in paths:
             yield from self.file(path)
 
-    def file(self, path: str, is_named: bool = False) -> Iterator[Item]:
-        """The items of one file; a list is read as one where it is the source itself."""
-        if _ends(path, PARQUET_SUFFIXES):
-            yield from self._table(path)
-        elif is_named and _ends(path, LIST_SUFFIXES):
+    def named(self, path: str) -> Iterator[Item]:
+        """The items of a file that is the source itself: a list is one here alone, and the content tells of other names
+        what they are.
+
+        Raises:
+            InputError: it is nothing that is read.
+        """
+        if _ends(path, LIST_SUFFIXES):
             yield from self.files(_lines(path))
+        elif _ends(path, READ_SUFFIXES):
+            yield from self.file(path)
+        elif SCHEME_END not in path and is_video(path):
+            yield from self._video(path)
         else:
+            _check_is_image(path)
             yield from self._medium(path)
+
+    def file(self, path: str) -> Iterator[Item]:
+        """The items of one file."""
+        return self._table(path) if _ends(path, PARQUET_SUFFIXES) else self._medium(path)
 
     def _medium(self, path: str) -> Iterator[Item]:
         """The items of an image or a video; of what it is, its name tells, and of a GIF its content."""
@@ -153,6 +205,7 @@ class _Listing:
         A video is one part where whoever reads the last frame has to fetch or to decode all of it: on an object store,
         and in a container without an index that can be relied on.
         """
+        self._has_videos = True
         count = rate = None
         if SCHEME_END not in path:
             try:
@@ -160,7 +213,7 @@ class _Listing:
                     count, rate = video.frame_count, video.rate
             except HandkpError:
                 count = rate = None
-        if count is None or rate is None or self._whole_videos or not _ends(path, BEGUN_INSIDE):
+        if count is None or rate is None or self._track or not _ends(path, BEGUN_INSIDE):
             yield Item(VIDEO, os.fsencode(path), count=count)
             return
         size = max(self._at_once, -(-count // MAX_PARTS))
@@ -169,12 +222,13 @@ class _Listing:
             yield Item(VIDEO, os.fsencode(path), start, end, min(size, count - first))
 
     def _table(self, path: str) -> Iterator[Item]:
+        self._has_tables = True
         pyarrow = import_pyarrow()
         try:
             with storage_of(path).open(path) as file:
                 table = pyarrow.parquet.ParquetFile(file)
                 column = image_column(table.schema_arrow, self._column, path)
-                if _is_text(table.schema_arrow.field(column).type):
+                if is_text(table.schema_arrow.field(column).type):
                     folder = path.rpartition("/")[0]
                     for batch in table.iter_batches(PATHS_AT_ONCE, columns=[column]):
                         for name in filter(None, batch.column(0).to_pylist()):
@@ -197,39 +251,23 @@ class _Listing:
             group_first = behind
 
 
-def image_column(schema: Any, named: str | None, path: str) -> str:
-    """The column of a Parquet file that holds images: encoded, paths, or the struct of both that `datasets` writes.
+class _LeftOut:
+    """Files of a folder that are no images or videos by their names, of which a few are named."""
 
-    Raises:
-        InputError: there is none, several could be meant, or the named one holds something else.
-    """
-    if named is not None and named not in schema.names:
-        raise InputError(f"{path:.{SHOWN}} has no column {named!r:.80}; its columns are {_names(schema.names)}.")
-    names = [name for name in schema.names if _holds_images(schema.field(name).type)]
-    texts = [name for name in schema.names if _is_text(schema.field(name).type)]
-    fitting = [name for name in (names or texts) if named is None] or [name for name in names + texts if name == named]
-    if len(fitting) != 1:
-        what = "holds no paths or encoded images" if named or not fitting else "could be meant by several columns"
-        raise InputError(
-            f"{path:.{SHOWN}} {what}{f' in column {named!r:.80}' if named else ''}; name one of its columns "
-            f"{_names(schema.names)} with --column."
-        )
-    return str(fitting[0])
+    def __init__(self, folder: str) -> None:
+        self._folder, self._count = folder, 0
+        self._first: list[str] = []
 
+    def add(self, path: str) -> None:
+        self._count += 1
+        if len(self._first) < SHOWN_NAMES:
+            self._first.append(path.removeprefix(self._folder).lstrip("/"))
 
-def _holds_images(kind: Any) -> bool:
-    """Whether a column of this type holds encoded images: bytes, or a struct with ``bytes``."""
-    if str(kind).startswith("struct<"):
-        return any(field.name == "bytes" and _holds_images(field.type) for field in kind)
-    return str(kind) in BYTES_TYPES
-
-
-def _is_text(kind: Any) -> bool:
-    return str(getattr(kind, "value_type", kind)) in TEXT_TYPES and not str(kind).startswith("list")
-
-
-def _names(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:20]))
+    def warn(self) -> None:
+        if self._count:
+            names = ", ".join(map(repr, self._first)) + (", ..." if self._count > len(self._first) else "")
+            what = "1 file" if self._count == 1 else f"{self._count} files"
+            logger.warning("%s: left out, since no image or video has such a name: %s (%s).", self._folder, what, names)
 
 
 def _lines(path: str) -> Iterator[str]:

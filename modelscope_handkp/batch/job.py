@@ -75,7 +75,7 @@ def run_batch(
     with only_job(output):
         settings = {"source": source, "column": column, "track": track, "options": _plain(options)}
         plan = _begun(output, settings, resume)
-        items = list_items(source, column, whole_videos=track)
+        items = list_items(source, column, track=track)
         HandEstimator.from_pretrained(**options)  # what cannot work is refused here, not by each worker
         with connected(address) as ray, quiet(ray, MAX_FAILED):
             plan = plan or write_plan(output, items, settings)

@@ -20,7 +20,8 @@ from ..sources.encoded import MAX_ENCODED_BYTES
 from ..sources.frames import EndsBeforeError
 from ..sources.images import load_image
 from ..sources.video import open_video
-from .inputs import IMAGE, ROWS, Item, image_column
+from .columns import image_column
+from .inputs import IMAGE, ROWS, Item
 from .storage import SCHEME_END, UnreachableError, join, read_bytes, storage_of
 
 HTTP = ("http://", "https://")

@@ -13,7 +13,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow
 import pyarrow.parquet
 
-from modelscope_handkp.batch.inputs import IMAGE, ROWS, VIDEO, Item, image_column, list_items
+from modelscope_handkp.batch.inputs import IMAGE, ROWS, VIDEO, Item, list_items
 from modelscope_handkp.errors import HandkpError, InputError, MissingFileError
 
 
@@ -51,13 +51,23 @@ def test_hidden_and_system_files_are_left_out(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path) == ["a.jpg"]
 
 
-def test_other_files_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_files_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Tables beside videos hold other things, such as the states of a robot."""
     touch(tmp_path, "videos/chunk-000/episode_0.mp4", "meta/info.json", "meta/tasks.jsonl")
     table(tmp_path / "data" / "chunk-000" / "episode_0.parquet", state=[[0.5, 1.0]], frame_index=[0])
     with caplog.at_level(logging.WARNING):
         assert names(tmp_path, tmp_path) == ["videos/chunk-000/episode_0.mp4"]
-    assert "3 files are left out" in caplog.text
+    named = "3 files ('meta/info.json', 'meta/tasks.jsonl', 'data/chunk-000/episode_0.parquet')"
+    assert f"{tmp_path}: left out, since no image or video has such a name: {named}." in caplog.text
+
+
+def test_of_many_other_files_a_few_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "0.jpg", "1.txt")
+    assert names(tmp_path, tmp_path) == ["0.jpg"]
+    assert "such a name: 1 file ('1.txt')." in caplog.text
+    touch(tmp_path, *(f"{number}.txt" for number in range(2, 9)))
+    assert names(tmp_path, tmp_path) == ["0.jpg"]
+    assert "such a name: 8 files ('1.txt', '2.txt', '3.txt', '4.txt', '5.txt', ...)." in caplog.text
 
 
 def test_odd_names(tmp_path: Path) -> None:
@@ -106,8 +116,71 @@ def test_patterns(tmp_path: Path) -> None:
     assert names(tmp_path / "a?.jpg", tmp_path) == ["a1.jpg", "a2.jpg"]
     assert names(tmp_path / "[!a]*.png", tmp_path) == ["b1.png"]
     assert names(tmp_path / "**" / "*.jpg", tmp_path) == ["a1.jpg", "a2.jpg", "deep/er/a3.jpg"]
-    with pytest.raises(MissingFileError, match="nothing matches"):
-        list(list_items(str(tmp_path / "*.gif")))
+    with pytest.raises(MissingFileError, match=r"nothing matches .*\.gif\.$"):
+        list_items(str(tmp_path / "*.gif"))
+
+
+IMAGE_BYTES = b"P6 2 2 255 " + bytes(12)
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.CSV", "list.tsv", "list.json", "list.xlsx", "list", "list.npy"])
+@pytest.mark.parametrize("content", [b"path,label\na.jpg,1\n", b"", b'["a.jpg"]', bytes(range(256))])
+def test_a_file_that_is_no_image_video_or_list_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    """Before anything else is done with it. The name of a list tells that it is one."""
+    (tmp_path / name).write_bytes(content)
+    patterns = [f"*{Path(name).suffix}"] if "." in name else []
+    for source in (name, *patterns):
+        with pytest.raises(InputError, match=r"no list: lists of paths end in \.txt, \.lst .*or \.parquet") as caught:
+            list_items(str(tmp_path / source))
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["image", "image.raw", "image.dat"])
+def test_an_image_with_another_name_is_one_by_its_content(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(IMAGE_BYTES)
+    assert list(list_items(str(tmp_path / name))) == [Item(IMAGE, os.fsencode(tmp_path / name), count=1)]
+    assert names(tmp_path / f"i*{Path(name).suffix}", tmp_path) == [name]
+
+
+def test_a_video_with_another_name_is_one_by_its_content(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    from video_files import write_video
+
+    path = write_video(tmp_path / "a.mp4", count=3).rename(tmp_path / "a.dat")
+    assert [item.kind for item in list_items(str(path))] == [VIDEO]
+
+
+def test_a_pattern_that_takes_any_name_takes_each_file_as_an_image(tmp_path: Path) -> None:
+    """A row with an error tells of the others."""
+    touch(tmp_path, "a.csv", "b.jpg")
+    assert names(tmp_path / "*", tmp_path) == ["a.csv", "b.jpg"]
+
+
+def test_a_column_is_refused_where_no_parquet_file_is(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "list.txt").write_text("a.jpg\n")
+    for source in (tmp_path, tmp_path / "a.jpg", tmp_path / "*.jpg", tmp_path / "list.txt"):
+        with pytest.raises(InputError, match=r"has no Parquet file, of which 'x' would be a column: leave column"):
+            list(list_items(str(source), column="x"))
+    table(tmp_path / "shards" / "a.parquet", x=["a.jpg"], y=["b.jpg"])
+    assert names(tmp_path / "shards", tmp_path / "shards", column="x") == ["a.jpg"]
+
+
+def test_tracking_is_refused_where_no_video_is(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg")
+    with pytest.raises(InputError, match=r"has no video, and hands of images have no ids: leave track \(--track\) out"):
+        list(list_items(str(tmp_path), track=True))
+    touch(tmp_path, "c.mp4")  # a broken one is told where it is read
+    assert names(tmp_path, tmp_path, track=True) == ["a.jpg", "b.jpg", "c.mp4"]
+
+
+@pytest.mark.parametrize("source", ["{}/*.jpg", "{}", "{}/list.txt", "{}/list.parquet", "{}/a.csv"])
+def test_what_is_wrong_at_the_beginning_is_told_at_once(source: str, tmp_path: Path) -> None:
+    """Not when the first item is taken."""
+    touch(tmp_path, "list.txt", "a.csv")
+    table(tmp_path / "list.parquet", path=["a.jpg"])
+    with pytest.raises(HandkpError):
+        list_items(source.format(tmp_path), column="x")
 
 
 @pytest.mark.parametrize("source", ["nothing", "nothing.jpg", "x" * 5000])
@@ -218,32 +291,6 @@ def test_which_column_is_meant(tmp_path: Path) -> None:
         list(list_items(str(table(tmp_path / "c.parquet", size=[3], states=[[1.0]]))))
 
 
-@pytest.mark.parametrize(
-    ("kind", "fits"),
-    [
-        (pyarrow.binary(), True),
-        (pyarrow.large_binary(), True),
-        (pyarrow.dictionary(pyarrow.int32(), pyarrow.string()), True),
-        (pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()}), True),
-        (pyarrow.struct({"path": pyarrow.string(), "bytes": pyarrow.large_binary()}), True),
-        (pyarrow.struct({"path": pyarrow.string()}), False),
-        (pyarrow.struct({"bytes": pyarrow.string()}), False),
-        (pyarrow.list_(pyarrow.string()), False),
-        (pyarrow.list_(pyarrow.binary()), False),
-        (pyarrow.int64(), False),
-        (pyarrow.null(), False),
-    ],
-    ids=str,
-)
-def test_types_of_columns(kind: Any, fits: bool) -> None:
-    schema = pyarrow.schema({"x": kind, "size": pyarrow.int64()})
-    if fits:
-        assert image_column(schema, None, "a.parquet") == image_column(schema, "x", "a.parquet") == "x"
-    else:
-        with pytest.raises(InputError):
-            image_column(schema, None, "a.parquet")
-
-
 @pytest.mark.parametrize("count", [0, 1, 7, 10, 25])
 @pytest.mark.parametrize("groups", [1, 3, 10, 100])
 def test_each_row_of_a_parquet_file_is_in_one_item(count: int, groups: int, tmp_path: Path) -> None:
@@ -301,7 +348,7 @@ def test_videos_are_parted_by_time(tmp_path: Path) -> None:
     assert [item.kind for item in items] == [VIDEO] * 3
     assert [(item.start, item.end, item.count) for item in items] == [(None, 0.2, 5), (0.2, 0.4, 5), (0.4, None, 2)]
     whole = [Item(VIDEO, os.fsencode(path), count=12)]
-    assert list(list_items(str(path), at_once=5, whole_videos=True)) == list(list_items(str(path))) == whole
+    assert list(list_items(str(path), at_once=5, track=True)) == list(list_items(str(path))) == whole
 
 
 def test_a_long_video_has_a_bounded_number_of_parts(tmp_path: Path) -> None:

@@ -117,10 +117,10 @@ def test_hands_of_a_video_that_is_followed_have_ids(clip: Path, images: Path, fo
     """The order stays that of the items, and each video begins anew."""
     items = [
         item(images / "0.png"),
-        *list_items(str(clip), whole_videos=True),
+        *list_items(str(clip), track=True),
         item(images / "broken0.png"),
         item(images / "1.png"),
-        *list_items(str(clip), whole_videos=True),
+        *list_items(str(clip), track=True),
     ]
     rows = list(follower.rows(items))
     runs = [(Path(path).name, len(list(some))) for path, some in groupby(rows, key=lambda row: row["path"])]
