@@ -72,3 +72,13 @@ export function ease(share) {
   const part = Math.min(1, Math.max(0, share));
   return part * part * (3 - 2 * part);
 }
+
+/** A canvas in memory: width and height in CSS pixels, ratio device pixels to one of them. */
+export function newLayer(width, height, ratio) {
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  return { canvas, context };
+}

@@ -8,6 +8,7 @@ import { drawBanner, drawButtons, drawLesson, drawOver, drawPaused, drawReady, d
 import { drawMoon, paintSky } from "./sky.js";
 import { drawBubble, drawThing, joinConstellation } from "./things.js";
 import { Village } from "./village.js";
+import { WINDOWS } from "./world.js";
 
 const MOST_RATIO = 2; // device pixels to a CSS pixel; more costs time and is not seen
 const BANNER_SECONDS = 2;
@@ -22,6 +23,7 @@ export class Drawing {
     this.village = new Village();
     this.effects = new Effects();
     this.motion = matchMedia("(prefers-reduced-motion: reduce)");
+    this.coarse = matchMedia("(pointer: coarse)");
     this.banner = null;
     this.age = 0;
     canvas.setAttribute("role", "application");
@@ -42,7 +44,7 @@ export class Drawing {
     const { width, height, buttons } = this.size;
     const hit = ([, button]) => Math.hypot(x * width - button.x, y * height - button.y) <= button.radius * 1.2;
     const name = Object.entries(buttons).find(hit)?.[0];
-    return name === "pause" && !this.playing ? null : name ?? null;
+    return name === "pause" && !this.playing ? null : (name ?? null);
   }
 
   /** Shows what happened in the world. */
@@ -54,9 +56,10 @@ export class Drawing {
     if (event.name === "caught") {
       effects.burst(x, y, event.kind, unit, still);
       effects.float(`+${event.points}`, x, y - unit * 0.05, text * 1.3, event.kind === "comet" ? ICE : GOLD);
+      if (still) return;
       effects.fly(x, y, village.window(event.window));
       village.expect(event.window, FLIGHT_SECONDS);
-      if (world.lit === village.levels.length) effects.lantern(...village.window(event.window), unit);
+      if (world.lit === WINDOWS) effects.lantern(...village.window(event.window), unit);
     } else if (event.name === "crushed") {
       effects.burst(x, y, event.kind, unit, still);
       effects.float(`+${event.points}`, x, y - unit * 0.05, text * 1.3, FIRE);
@@ -96,11 +99,12 @@ export class Drawing {
     effects.drawBehind(context);
     this.village.draw(context, this.#litShown(game), running, still, size);
     this.#things(world, still);
-    effects.drawBefore(context);
+    effects.drawBefore(context, still);
     context.restore();
 
     if (this.playing) drawScore(context, size, world, words);
-    if (state === "playing" && world.lesson) drawLesson(context, size, words, world.lesson.gesture, this.age, still);
+    if (state === "playing" && world.lesson)
+      drawLesson(context, size, words, world.lesson.gesture, this.age, { still, touch: this.coarse.matches });
     if (this.banner) drawBanner(context, size, this.banner, still);
     if (state === "ready") drawReady(context, size, words, game.best.score, this.age, still);
     if (state === "paused") drawPaused(context, size, words, game.reason);
@@ -130,7 +134,13 @@ export class Drawing {
 
   #place(thing) {
     const { width, height, unit } = this.size;
-    return { x: thing.x * width, y: thing.y * height, radius: thing.radius * unit, vx: thing.vx * width, vy: thing.vy * height };
+    return {
+      x: thing.x * width,
+      y: thing.y * height,
+      radius: thing.radius * unit,
+      vx: thing.vx * width,
+      vy: thing.vy * height,
+    };
   }
 
   /** Over a thing that a wrong gesture touched: the right one. */
@@ -146,7 +156,7 @@ export class Drawing {
     const [x, y] = [hand.x * width, hand.y * height];
     const action = hand.action;
     const colour = RINGS[action] ?? CREAM;
-    const radius = Math.max(20, unit * 0.042);
+    const radius = Math.max(20, unit * 0.046);
     if (hand.fresh) glow(context, x, y, radius * 2.4, action === "fist" ? "255, 138, 92" : "255, 209, 102");
     context.lineWidth = hand.fresh ? 4 : 2.5;
     context.beginPath();
@@ -155,7 +165,7 @@ export class Drawing {
     context.globalAlpha = 0.9;
     context.stroke();
     context.globalAlpha = hand.unseen ? 0.4 : hand.source === "hand" ? 0.85 : 0.95;
-    drawHand(context, action ?? "open_palm", x, y, radius * 1.5, { atTip: action === "pinch" });
+    drawHand(context, action ?? "open_palm", x, y, radius * 1.8, { atTip: action === "pinch" });
     context.globalAlpha = 1;
     if (state !== "playing" || hand.palm < 0.15) return;
     context.beginPath();
@@ -177,7 +187,8 @@ export class Drawing {
 
   #festival() {
     this.#announce(this.words.festival);
-    for (let i = 0; i < 12; i++) this.effects.lantern(...this.village.window(i * 4), this.size.unit);
+    if (this.motion.matches) return;
+    for (let i = 0; i < 12; i++) this.effects.lantern(...this.village.window(i * 5), this.size.unit);
   }
 
   #fit() {

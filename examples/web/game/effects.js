@@ -30,8 +30,17 @@ export class Effects {
       const angle = (2 * Math.PI * (i + Math.random() * 0.7)) / count;
       const speed = unit * (0.18 + 0.34 * Math.random()) * (still ? 0.4 : 1);
       const [vx, vy] = [Math.cos(angle) * speed, Math.sin(angle) * speed - unit * 0.12];
-      this.sparks.push({ x, y, vx, vy, age: 0, life: 0.5 + 0.4 * Math.random(), colour: COLOURS[kind],
-        size: unit * (kind === "meteor" ? 0.013 : 0.008) * (0.6 + Math.random()), square: kind === "meteor" });
+      this.sparks.push({
+        x,
+        y,
+        vx,
+        vy,
+        age: 0,
+        life: 0.5 + 0.4 * Math.random(),
+        colour: COLOURS[kind],
+        size: unit * (kind === "meteor" ? 0.013 : 0.008) * (0.6 + Math.random()),
+        square: kind === "meteor",
+      });
     }
   }
 
@@ -52,7 +61,8 @@ export class Effects {
   }
 
   step(seconds, height) {
-    for (const list of [this.sparks, this.flights, this.floats, this.lanterns]) for (const one of list) one.age += seconds;
+    for (const list of [this.sparks, this.flights, this.floats, this.lanterns])
+      for (const one of list) one.age += seconds;
     for (const spark of this.sparks) {
       spark.x += spark.vx * seconds;
       spark.y += spark.vy * seconds;
@@ -84,7 +94,7 @@ export class Effects {
   }
 
   /** What flies before them. */
-  drawBefore(context) {
+  drawBefore(context, still) {
     for (const spark of this.sparks) {
       context.globalAlpha = 1 - spark.age / spark.life;
       context.fillStyle = spark.colour;
@@ -97,7 +107,11 @@ export class Effects {
     for (const { text, x, y, size, colour, age } of this.floats) {
       const share = age / FLOAT_SECONDS;
       context.globalAlpha = 1 - share ** 3;
-      write(context, text, x, y - size * 1.6 * ease(share), { size, colour: colour ?? CREAM, bold: true });
+      write(context, text, x, y - (still ? 0 : size * 1.6 * ease(share)), {
+        size,
+        colour: colour ?? CREAM,
+        bold: true,
+      });
     }
     context.globalAlpha = 1;
   }
@@ -107,7 +121,10 @@ function drawFlight(context, { x, y, goalX, goalY, age }) {
   for (let i = 0; i < 6; i++) {
     const share = ease(age / FLIGHT_SECONDS - i * 0.035);
     const bend = Math.sin(Math.PI * share) * 60;
-    const [atX, atY] = [x + (goalX - x) * share + bend * Math.sign(goalX - x || 1) * -0.6, y + (goalY - y) * share - bend];
+    const [atX, atY] = [
+      x + (goalX - x) * share + bend * Math.sign(goalX - x || 1) * -0.6,
+      y + (goalY - y) * share - bend,
+    ];
     glow(context, atX, atY, 16 - 2 * i, "255, 220, 130", 1 - i * 0.16);
   }
 }

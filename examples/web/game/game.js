@@ -58,6 +58,7 @@ export class Game {
     this.world = new World(Math.floor(Math.random() * 2 ** 32), !this.best.played);
     this.drawing.begin();
     this.record = false;
+    this.canvas.focus({ preventScroll: true }); // the keys play
     this.#enter("playing");
     this.onScore(0);
   }

@@ -1,10 +1,14 @@
 // Pointers -> hands: smooth places at the display's rate, and gestures that forgive a camera's flicker.
 
-/** Gestures of `modelscope_handkp.gestures.GESTURE_NAMES` -> what they do here; a camera takes one for its neighbour. */
+// Gestures of modelscope_handkp.gestures.GESTURE_NAMES -> what they do here; a camera takes one for its neighbour.
 const ACTIONS = {
-  pinch: "pinch", ok: "pinch",
-  fist: "fist", thumbs_up: "fist", thumbs_down: "fist",
-  open_palm: "open_palm", four: "open_palm",
+  pinch: "pinch",
+  ok: "pinch",
+  fist: "fist",
+  thumbs_up: "fist",
+  thumbs_down: "fist",
+  open_palm: "open_palm",
+  four: "open_palm",
 };
 const SMOOTH_SECONDS = { hand: 0.07, mouse: 0 };
 const KEEP_SECONDS = { hand: 0.28, mouse: 0 }; // that a gesture or a hand lasts unseen
@@ -16,7 +20,8 @@ export const PALM_SECONDS = 1.1;
 const STILL_SPEED = 0.45; // of the view a second, up to which a palm is still
 
 /**
- * @typedef {{id: number|string, x: number, y: number, gesture: string, confidence: number, source: "hand"|"mouse"}} Pointer
+ * @typedef {{id: number|string, x: number, y: number, gesture: string, confidence: number,
+ *   source: "hand"|"mouse"}} Pointer
  */
 
 /** One hand, or a mouse: its place, and what it does. */

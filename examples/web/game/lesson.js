@@ -6,7 +6,7 @@ const MOST_SECONDS = 14; // of a part
 const WAIT = 0.8; // before the next part's thing comes
 const COME_AFTER = 3; // seconds, after which the thing comes to the hand
 const COME_SPEED = 0.14; // of the view a second
-const PLACE = { x: 0.5, y: 0.5 };
+const PLACE = { x: 0.5, y: 0.6 }; // below the words
 
 export class Lesson {
   constructor() {

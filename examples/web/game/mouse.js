@@ -31,7 +31,10 @@ export class Mouse {
     canvas.addEventListener("contextmenu", (event) => event.preventDefault()); // the right button is a fist
     canvas.addEventListener("keydown", (event) => this.#keyDown(event));
     canvas.addEventListener("keyup", (event) => this.keys.delete(event.code));
-    canvas.addEventListener("blur", () => this.keys.clear());
+    canvas.addEventListener("blur", () => {
+      this.keys.clear();
+      this.contacts.delete("keyboard");
+    });
   }
 
   /**
@@ -40,8 +43,14 @@ export class Mouse {
    */
   pointers(seconds) {
     this.#moveByKeys(seconds);
-    const seen = [...this.contacts].map(([id, contact]) => (
-      { id, x: contact.x, y: contact.y, gesture: contact.gesture, confidence: 1, source: "mouse" }));
+    const seen = [...this.contacts].map(([id, contact]) => ({
+      id,
+      x: contact.x,
+      y: contact.y,
+      gesture: contact.gesture,
+      confidence: 1,
+      source: "mouse",
+    }));
     for (const [id, contact] of this.contacts) {
       contact.age += seconds;
       if (contact.down || contact.age < TAP_SECONDS) continue;
@@ -66,7 +75,13 @@ export class Mouse {
     const contact = this.contacts.get(idOf(event));
     if (contact) Object.assign(contact, this.#place(event));
     else if (event.pointerType === "mouse") {
-      this.contacts.set(idOf(event), { ...this.#place(event), gesture: "none", down: false, age: Infinity, stays: true });
+      this.contacts.set(idOf(event), {
+        ...this.#place(event),
+        gesture: "none",
+        down: false,
+        age: Infinity,
+        stays: true,
+      });
     }
   }
 

@@ -3,8 +3,8 @@
 import { Random } from "./random.js";
 
 const WAVES = [0, 0.34, 0.68]; // shares of the round at which they begin
-const EASE = 0.68; // pace of a player who misses all; of one who misses none it is 1 + LEAD
-const LEAD = 0.25;
+const EASE = 0.6; // pace of a player who misses all; of one who misses none it is 1 + LEAD
+const LEAD = 0.45;
 const INTERVAL = [1.45, 0.62]; // seconds between things, at the round's begin and end
 const FALL = [0.135, 0.25]; // of the view's height a second
 const METEORS = [0.14, 0.34]; // share of things that are meteors
@@ -62,7 +62,7 @@ export class Rain {
     const meteor = world.count > 2 && random.next() < between(METEORS, share);
     const x = this.#place();
     const vy = between(FALL, share) * pace * (0.85 + 0.3 * random.next()) * (meteor ? 0.9 : 1);
-    const vx = (random.next() - 0.5) * 0.04 * (x > 0.5 ? -1 : 1);
+    const vx = random.next() * 0.02 * (x > 0.5 ? -1 : 1); // inwards
     world.add(meteor ? "meteor" : "star", { x, vy, vx, spin: random.next() - 0.5 });
   }
 

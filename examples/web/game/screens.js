@@ -12,14 +12,23 @@ const GRADES = [0.4, 0.75, 1]; // shares of lit windows
 /** Sizes in CSS pixels for a canvas. */
 export function layout(width, height) {
   const unit = Math.min(width, height);
-  const text = Math.min(26, Math.max(16, unit * 0.036));
+  const text = Math.min(26, Math.max(17, unit * 0.036), height / 20);
   const button = Math.min(30, Math.max(22, unit * 0.036));
   const top = Math.max(12, unit * 0.025);
   const buttons = {
     pause: { x: width - top - button, y: top + button, radius: button },
     sound: { x: width - top - button * 3.5, y: top + button, radius: button },
   };
-  return { width, height, unit, text, title: Math.min(76, Math.max(38, unit * 0.105)), top, buttons, portrait: height > width };
+  return {
+    width,
+    height,
+    unit,
+    text,
+    title: Math.min(76, Math.max(38, unit * 0.105)),
+    top,
+    buttons,
+    portrait: height > width,
+  };
 }
 
 /** Score, multiplier and time. */
@@ -27,7 +36,12 @@ export function drawScore(context, { width, text, top, unit }, world, words) {
   const left = top + 4;
   write(context, String(world.score), left, top + text * 1.05, { size: text * 1.9, align: "left", bold: true });
   const y = top + text * 2.75;
-  write(context, words.combo(world.multiplier), left, y, { size: text * 1.15, align: "left", bold: true, colour: GOLD });
+  write(context, words.combo(world.multiplier), left, y, {
+    size: text * 1.15,
+    align: "left",
+    bold: true,
+    colour: GOLD,
+  });
   for (let i = 0; i < RUN; i++) {
     const filled = i < world.combo % RUN || world.multiplier === 5;
     disc(context, left + text * 2.4 + i * text * 0.85, y, text * 0.3, INK);
@@ -37,8 +51,11 @@ export function drawScore(context, { width, text, top, unit }, world, words) {
   const length = Math.min(unit * 0.36, 260);
   const [x, barY] = [width / 2 - length / 2, top + text * 1.9];
   const hurry = world.left <= 10;
-  write(context, words.seconds(Math.ceil(world.left)), width / 2, top + text * 0.8,
-    { size: text * (hurry ? 1.5 : 1.2), bold: true, colour: hurry ? FIRE : CREAM });
+  write(context, words.seconds(Math.ceil(world.left)), width / 2, top + text * 0.8, {
+    size: text * (hurry ? 1.5 : 1.2),
+    bold: true,
+    colour: hurry ? FIRE : CREAM,
+  });
   box(context, x - 2, barY - 2, length + 4, 10, 5);
   context.fillStyle = "rgba(9, 12, 36, 0.7)";
   context.fill();
@@ -113,7 +130,9 @@ export function drawReady(context, size, words, best, age, still) {
   drawStar(context, unit * 0.1, still ? 0 : Math.sin(age * 1.4) * 0.12);
   context.restore();
   const near = still ? 0 : (1 - ease(age % 2.4)) * unit * 0.06;
-  drawHand(context, "pinch", width / 2 + unit * 0.075 + near, height * 0.47 + unit * 0.05 + near, unit * 0.17, { atTip: true });
+  drawHand(context, "pinch", width / 2 + unit * 0.075 + near, height * 0.47 + unit * 0.05 + near, unit * 0.17, {
+    atTip: true,
+  });
   const y = height * 0.65;
   write(context, words.begin, width / 2, y, { size: text * 1.5, bold: true, colour: GOLD, most });
   write(context, words.beginMouse, width / 2, y + text * 1.9, { size: text, most });
@@ -121,17 +140,22 @@ export function drawReady(context, size, words, best, age, still) {
 }
 
 /** The part of the lesson that is on. */
-export function drawLesson(context, size, words, gesture, age, still) {
-  const { width, height, unit, text } = size;
+export function drawLesson(context, size, words, gesture, age, { still, touch }) {
+  const { height, unit, text, top } = size;
   const [line, how, others] = words.lesson[gesture];
-  const panel = panelBox(context, size, height * 0.155, text * 6.4, 620);
+  const panel = panelBox(context, size, Math.max(top + text * 4, height * 0.155), text * 6.4, 620);
   const beat = still ? 0 : Math.sin(age * 3) * unit * 0.006;
   drawHand(context, gesture, panel.x + text * 2.7, panel.y + panel.height / 2 + beat, text * 4.4);
   const left = panel.x + text * 5.6;
   const most = panel.width - text * 6.4;
   write(context, line, left, panel.y + text * 1.5, { size: text * 1.2, align: "left", bold: true, colour: GOLD, most });
   write(context, how, left, panel.y + text * 3.2, { size: text, align: "left", most });
-  write(context, others, left, panel.y + text * 4.8, { size: text * 0.88, align: "left", colour: "#c9cdf2", most });
+  write(context, touch ? others.touch : others.mouse, left, panel.y + text * 4.8, {
+    size: text * 0.95,
+    align: "left",
+    colour: "#d3d6f5",
+    most,
+  });
 }
 
 /** The screen of a pause: why, what the gestures do, and how to resume. */
@@ -139,7 +163,7 @@ export function drawPaused(context, size, words, reason) {
   const { width, height, text, portrait } = size;
   veil(context, size);
   const row = text * 3.2;
-  const tall = text * 9.4 + row * (portrait ? 3 : 1.4);
+  const tall = text * (portrait ? 9.4 : 9.8) + row * (portrait ? 3 : 1.6);
   const panel = panelBox(context, size, (height - tall) / 2, tall, 640);
   const middle = width / 2;
   const most = panel.width * 0.92;
@@ -147,19 +171,26 @@ export function drawPaused(context, size, words, reason) {
   if (reason === "lost") write(context, words.lost, middle, panel.y + text * 3.7, { size: text, colour: FIRE, most });
   GESTURES.forEach((gesture, i) => {
     const x = portrait ? panel.x + text * 2.6 : panel.x + (panel.width * (i + 0.5)) / 3;
-    const y = panel.y + text * 6.2 + (portrait ? row * i : 0);
+    const y = panel.y + text * (portrait ? 6.2 : 5.8) + (portrait ? row * i : 0);
     drawHand(context, gesture, x, y, text * 2.9);
-    const label = portrait ? { x: x + text * 2.2, y: y - text * 0.6, align: "left" } : { x, y: y + text * 2.3, align: "center" };
+    const label = portrait
+      ? { x: x + text * 2.2, y: y - text * 0.6, align: "left" }
+      : { x, y: y + text * 2.3, align: "center" };
     write(context, words[gesture], label.x, label.y, { size: text, align: label.align, bold: true, colour: GOLD });
     write(context, words.does[gesture], label.x, label.y + text * 1.35, { size: text * 0.92, align: label.align });
   });
-  write(context, words.resume, middle, panel.y + tall - text * 2.9, { size: text * 1.35, bold: true, colour: GOLD, most });
+  write(context, words.resume, middle, panel.y + tall - text * 2.9, {
+    size: text * 1.35,
+    bold: true,
+    colour: GOLD,
+    most,
+  });
   write(context, words.resumeMouse, middle, panel.y + tall - text * 1.3, { size: text * 0.92, most });
 }
 
 /** The end of a round. */
 export function drawOver(context, size, words, world, best, record, age) {
-  const { width, height, unit, text } = size;
+  const { width, height, text } = size;
   veil(context, size);
   const tall = text * 19;
   const panel = panelBox(context, size, Math.max(8, (height - tall) / 2), tall, 560);
@@ -167,25 +198,41 @@ export function drawOver(context, size, words, world, best, record, age) {
   const most = panel.width * 0.92;
   const share = world.lit / WINDOWS;
   const grade = GRADES.filter((least) => share >= least).length;
-  for (let i = 0; i < 3; i++) medal(context, middle + (i - 1) * text * 3.4, panel.y + text * (i === 1 ? 2.3 : 2.7), text * 1.4, i < grade, age - i * 0.35);
+  for (let i = 0; i < 3; i++)
+    medal(
+      context,
+      middle + (i - 1) * text * 3.4,
+      panel.y + text * (i === 1 ? 2.3 : 2.7),
+      text * 1.4,
+      i < grade,
+      age - i * 0.35,
+    );
   write(context, words.grades[grade], middle, panel.y + text * 5.3, { size: text * 1.4, bold: true, most });
   const counted = Math.round(world.score * ease(age / 1.2));
   write(context, String(counted), middle, panel.y + text * 7.9, { size: text * 3, bold: true, colour: GOLD });
   const bestLine = record ? words.record : `${words.best} ${best}`;
-  write(context, bestLine, middle, panel.y + text * 10.2, { size: text * (record ? 1.3 : 1.05), bold: record, colour: record ? ICE : CREAM });
+  write(context, bestLine, middle, panel.y + text * 10.2, {
+    size: text * (record ? 1.3 : 1.05),
+    bold: record,
+    colour: record ? ICE : CREAM,
+  });
   write(context, words.lit(world.lit, WINDOWS), middle, panel.y + text * 12, { size: text, most });
-  const counts = `${words.stars} ${world.caught}  ·  ${words.meteors} ${world.crushed}  ·  ${words.longest} ${world.longest}`;
-  write(context, counts, middle, panel.y + text * 13.6, { size: text, most });
+  const counts = [`${words.stars} ${world.caught}`, `${words.meteors} ${world.crushed}`, `${words.longest} ${world.longest}`];
+  write(context, counts.join("  ·  "), middle, panel.y + text * 13.6, { size: text, most });
   write(context, words.again, middle, panel.y + text * 16, { size: text * 1.35, bold: true, colour: GOLD, most });
   write(context, words.againMouse, middle, panel.y + text * 17.6, { size: text * 0.92, most });
-  void unit;
 }
 
 /** Words across the scene for a moment. */
 export function drawBanner(context, { width, height, text }, { words, age }, still) {
   const share = Math.min(1, age / 0.25);
   context.globalAlpha = share * Math.min(1, (2 - age) / 0.5);
-  write(context, words, width / 2, height * 0.3, { size: text * (still ? 2 : 1.4 + 0.6 * ease(share)), bold: true, colour: GOLD, most: width * 0.9 });
+  write(context, words, width / 2, height * 0.3, {
+    size: text * (still ? 2 : 1.4 + 0.6 * ease(share)),
+    bold: true,
+    colour: GOLD,
+    most: width * 0.9,
+  });
   context.globalAlpha = 1;
 }
 

@@ -1,28 +1,28 @@
 // What does not move: the evening sky, its stars and the hills, painted once for each size of the canvas.
 
 import { Random } from "./random.js";
-import { disc, glow } from "./brush.js";
+import { disc, glow, newLayer } from "./brush.js";
 
-const SKY = [[0, "8, 12, 44", 0.9], [0.42, "30, 33, 92", 0.84], [0.72, "92, 62, 128", 0.8], [0.88, "214, 116, 122", 0.82],
-  [1, "255, 178, 112", 0.9]];
-const HILLS = [[0.76, 0.07, "rgba(62, 50, 110, 0.92)", 3], [0.83, 0.055, "rgba(38, 36, 88, 0.96)", 5],
-  [0.9, 0.03, "rgb(19, 20, 56)", 2]];
+const SKY = [
+  [0, "8, 12, 44", 0.9], [0.42, "30, 33, 92", 0.84], [0.72, "92, 62, 128", 0.8], [0.88, "214, 116, 122", 0.82],
+  [1, "255, 178, 112", 0.9],
+]; // stop, colour, opacity
+const HILLS = [
+  [0.76, 0.07, "rgba(62, 50, 110, 0.92)", 3], [0.83, 0.055, "rgba(38, 36, 88, 0.96)", 5],
+  [0.9, 0.03, "rgb(19, 20, 56)", 2],
+]; // level, swing, colour, waves
 const FAINT_STARS = 90;
 
 /** @returns {HTMLCanvasElement} the painted sky: width and height in CSS pixels, ratio device pixels to one of them */
 export function paintSky(width, height, ratio) {
-  const layer = document.createElement("canvas");
-  layer.width = Math.round(width * ratio);
-  layer.height = Math.round(height * ratio);
-  const context = layer.getContext("2d");
-  context.scale(ratio, ratio);
+  const { canvas, context } = newLayer(width, height, ratio);
   const fade = context.createLinearGradient(0, 0, 0, height);
   for (const [stop, rgb, alpha] of SKY) fade.addColorStop(stop, `rgba(${rgb}, ${alpha})`);
   context.fillStyle = fade;
   context.fillRect(0, 0, width, height);
   paintStars(context, width, height);
   for (const hill of HILLS) paintHill(context, width, height, ...hill);
-  return layer;
+  return canvas;
 }
 
 function paintStars(context, width, height) {
@@ -54,7 +54,11 @@ export function drawMoon(context, width, height, progress) {
   const radius = unit * 0.055;
   glow(context, x, y, radius * 3.4, "255, 240, 205", 0.7);
   disc(context, x, y, radius, "#fff3d2");
-  for (const [dx, dy, size] of [[-0.3, -0.2, 0.22], [0.32, 0.1, 0.16], [-0.1, 0.42, 0.13]]) {
+  for (const [dx, dy, size] of [
+    [-0.3, -0.2, 0.22],
+    [0.32, 0.1, 0.16],
+    [-0.1, 0.42, 0.13],
+  ]) {
     disc(context, x + dx * radius, y + dy * radius, size * radius, "rgba(226, 200, 150, 0.55)");
   }
 }

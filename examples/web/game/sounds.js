@@ -27,7 +27,8 @@ export class Sounds {
     else if (event.name === "crushed") this.#note(-17, 0, 0.25, "square");
     else if (event.name === "landed") this.#note(-29, 0, 0.5, "triangle");
     else if (event.name === "constellation") [0, 4, 7, 12].forEach((step, i) => this.#note(step, i * 0.09));
-    else if (event.name === "festival" || event.name === "over") [0, 7, 12, 16].forEach((step, i) => this.#note(step, i * 0.14, 0.9));
+    else if (event.name === "festival" || event.name === "over")
+      [0, 7, 12, 16].forEach((step, i) => this.#note(step, i * 0.14, 0.9));
   }
 
   /** A plucked note: half tones above the base, seconds from now, seconds that it sounds. */

@@ -58,7 +58,12 @@ function drawMeteor(context, radius, turn) {
   context.lineWidth = radius * 0.13;
   context.strokeStyle = FIRE;
   context.stroke();
-  for (const [x, y, size] of [[-0.5, -0.42, 0.17], [0.5, 0.45, 0.2], [0.1, -0.62, 0.12], [-0.45, 0.5, 0.13]]) {
+  for (const [x, y, size] of [
+    [-0.5, -0.42, 0.17],
+    [0.5, 0.45, 0.2],
+    [0.1, -0.62, 0.12],
+    [-0.45, 0.5, 0.13],
+  ]) {
     disc(context, x * radius, y * radius, size * radius, "#342741");
   }
   context.restore();

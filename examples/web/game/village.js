@@ -1,16 +1,18 @@
 // The village: houses with curved roofs, and their windows, which light up one by one.
 
 import { Random } from "./random.js";
-import { glow } from "./brush.js";
+import { glow, newLayer } from "./brush.js";
 import { WINDOWS } from "./world.js";
 
 // Of each house the windows in a row and the rows; a pagoda has a roof over each row.
-const HOUSES = [[2, 2], [4, 1], [1, 5, "pagoda"], [2, 1], [2, 3], [3, 1], [3, 1], [2, 3], [2, 1], [1, 5, "pagoda"], [4, 1], [2, 2]];
+const STREET = [[2, 2], [5, 1], [1, 5, true], [2, 1], [2, 4], [3, 2]];
+const HOUSES = [...STREET, ...[...STREET].reverse()];
 const CELL = 1.6; // from window to window, in units of a window's width
 const ROW = 1.9;
 const EAVES = 0.9;
 const BODY = "#151638";
 const ROOF = "#0a0b26";
+const DARK = "#2b2d5e"; // a window without light
 const LIGHT_SECONDS = 0.4;
 
 export class Village {
@@ -25,27 +27,20 @@ export class Village {
     this.waits.fill(0);
   }
 
-  /** Lays the houses out and paints them. */
+  /** Lays the houses out, on a narrow screen in two streets, and paints them. */
   resize(width, height, ratio) {
-    const spans = HOUSES.map(([columns]) => columns * CELL + 1 + 2 * EAVES);
-    const total = spans.reduce((sum, span) => sum + span, 0);
-    this.unit = Math.min(width / (total + 2), height * 0.021);
-    const gap = (width - total * this.unit) / (HOUSES.length + 1);
-    this.layer = document.createElement("canvas");
-    this.layer.width = Math.round(width * ratio);
-    this.layer.height = Math.round(height * ratio);
-    const context = this.layer.getContext("2d");
-    context.scale(ratio, ratio);
-    const places = [];
-    let x = gap;
-    HOUSES.forEach(([columns, rows, pagoda], i) => {
-      const middle = x + (spans[i] * this.unit) / 2;
-      const ground = height * (0.975 + 0.012 * Math.sin(i * 2.4));
-      places.push(...this.#house(context, middle, ground, columns, rows, Boolean(pagoda)));
-      x += spans[i] * this.unit + gap;
+    const half = HOUSES.length / 2;
+    const streets = height > width ? [HOUSES.slice(half), HOUSES.slice(0, half)] : [HOUSES];
+    const widest = Math.max(...streets.map((houses) => sum(houses.map(span))));
+    this.unit = Math.min(width / (widest + 2), height * 0.021);
+    this.streets = streets.map((houses, i) => {
+      const behind = streets.length - 1 - i;
+      const layer = newLayer(width, height, ratio);
+      const windows = this.#street(layer.context, houses, width, height * (0.975 - 0.075 * behind), behind);
+      if (!behind) paintGround(layer.context, width, height);
+      return { image: layer.canvas, windows };
     });
-    paintGround(context, width, height);
-    this.windows = shuffled(places);
+    this.windows = shuffled(this.streets.flatMap(({ windows }) => windows));
   }
 
   /** Where a window is, in CSS pixels. */
@@ -59,21 +54,24 @@ export class Village {
   }
 
   draw(context, lit, seconds, still, { width, height }) {
-    context.drawImage(this.layer, 0, 0, width, height);
     this.time = (this.time ?? 0) + seconds;
     for (let i = 0; i < WINDOWS; i++) {
       this.waits[i] = Math.max(0, this.waits[i] - seconds);
       const goal = i < lit && this.waits[i] === 0 ? 1 : 0;
-      this.levels[i] += Math.sign(goal - this.levels[i]) * Math.min(Math.abs(goal - this.levels[i]), seconds / LIGHT_SECONDS);
-      const flicker = still ? 1 : 0.92 + 0.08 * Math.sin(this.time * 3 + i * 1.7);
-      this.#window(context, this.windows[i], this.levels[i] * flicker);
+      this.levels[i] +=
+        Math.sign(goal - this.levels[i]) * Math.min(Math.abs(goal - this.levels[i]), seconds / LIGHT_SECONDS);
+    }
+    for (const { image, windows } of this.streets) {
+      context.drawImage(image, 0, 0, width, height);
+      for (const place of windows) {
+        const i = this.windows.indexOf(place);
+        this.#window(context, place, this.levels[i] * (still ? 1 : 0.92 + 0.08 * Math.sin(this.time * 3 + i * 1.7)));
+      }
     }
   }
 
   #window(context, [x, y], level) {
     const { unit } = this;
-    context.fillStyle = "#2b2d5e";
-    context.fillRect(x - unit / 2, y - unit * 0.6, unit, unit * 1.2);
     if (!level) return;
     glow(context, x, y, unit * 2.6, "255, 196, 92", level * 0.8);
     context.globalAlpha = level;
@@ -82,7 +80,18 @@ export class Village {
     context.globalAlpha = 1;
   }
 
-  #house(context, x, ground, columns, rows, pagoda) {
+  #street(context, houses, width, ground, behind) {
+    const gap = (width - sum(houses.map(span)) * this.unit) / (houses.length + 1);
+    let x = gap * (behind ? 1.6 : 1); // the street behind is seen between the houses before it
+    return houses.flatMap((house, i) => {
+      const wide = span(house) * this.unit;
+      const middle = x + wide / 2;
+      x += wide + gap;
+      return this.#house(context, middle, ground + this.unit * 0.5 * Math.sin(i * 2.4), ...house);
+    });
+  }
+
+  #house(context, x, ground, columns, rows, pagoda = false) {
     const { unit } = this;
     const places = [];
     const bodyOf = (row) => (columns * CELL + 1 - (pagoda ? row * 0.22 : 0)) * unit * (pagoda ? 1.25 : 1);
@@ -92,13 +101,21 @@ export class Village {
       context.fillStyle = BODY;
       context.fillRect(x - body / 2, base - storey - unit * 0.2, body, storey + unit * 0.25);
       for (let column = 0; column < columns; column++) {
-        places.push([x + (column - (columns - 1) / 2) * CELL * unit, base - storey / 2 + (pagoda ? unit * 0.25 : 0)]);
+        const place = [x + (column - (columns - 1) / 2) * CELL * unit, base - storey / 2 + (pagoda ? unit * 0.25 : 0)];
+        context.fillStyle = DARK;
+        context.fillRect(place[0] - unit / 2, place[1] - unit * 0.6, unit, unit * 1.2);
+        places.push(place);
       }
       if (pagoda || row === rows - 1) paintRoof(context, x, base - storey, body, unit, row === rows - 1);
     }
     return places;
   }
 }
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
+/** The width of a house with its eaves, in units of a window's width. */
+const span = ([columns]) => columns * CELL + 1 + 2 * EAVES;
 
 function paintRoof(context, x, y, body, unit, top) {
   const half = body / 2 + EAVES * unit;
@@ -118,11 +135,11 @@ function paintRoof(context, x, y, body, unit, top) {
 }
 
 function paintGround(context, width, height) {
-  const mist = context.createLinearGradient(0, height * 0.93, 0, height);
+  const mist = context.createLinearGradient(0, height * 0.96, 0, height);
   mist.addColorStop(0, "rgba(10, 11, 38, 0)");
-  mist.addColorStop(0.6, "rgba(10, 11, 38, 0.95)");
+  mist.addColorStop(0.7, "rgba(10, 11, 38, 0.95)");
   context.fillStyle = mist;
-  context.fillRect(0, height * 0.93, width, height * 0.07);
+  context.fillRect(0, height * 0.96, width, height * 0.04);
 }
 
 function shuffled(places) {

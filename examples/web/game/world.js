@@ -1,5 +1,6 @@
 // The rules of the game: what falls, what a gesture does to it, and the score. Pure: no canvas, no clock, no chance but
-// the seed's. Positions are shares of the view, x and y in 0..1 from the top left; lengths are shares of its short side.
+// the seed's. Positions are shares of the view, x and y in 0..1 from the top left; lengths are shares of its short
+// side.
 
 import { Rain } from "./rain.js";
 import { Lesson } from "./lesson.js";
@@ -7,7 +8,7 @@ import { Lesson } from "./lesson.js";
 /** Seconds of a round, the lesson not counted. */
 export const ROUND_SECONDS = 75;
 /** Windows of the village; each caught star lights one. */
-export const WINDOWS = 48;
+export const WINDOWS = 60;
 /** Where the ground is, as a share of the view's height. */
 export const GROUND = 0.93;
 
@@ -94,8 +95,21 @@ export class World {
 
   /** Adds a thing; what is not given is that of its kind. */
   add(kind, fields) {
-    const thing = { id: this.count++, kind, x: 0.5, y: -0.08, vx: 0, vy: 0.15, spin: 1, age: 0, group: 0, hint: 0,
-      still: false, radius: KINDS[kind].radius, ...fields };
+    const thing = {
+      id: this.count++,
+      kind,
+      x: 0.5,
+      y: -0.08,
+      vx: 0,
+      vy: 0.15,
+      spin: 1,
+      age: 0,
+      group: 0,
+      hint: 0,
+      still: false,
+      radius: KINDS[kind].radius,
+      ...fields,
+    };
     this.things.push(thing);
     if (thing.group) {
       const group = this.groups.get(thing.group) ?? { caught: 0, size: 0 };
@@ -166,9 +180,14 @@ export class World {
       return;
     }
     this.caught += 1;
-    events.push({ name: "caught", x: thing.x, y: thing.y, kind: thing.kind, points, window: this.lit % WINDOWS });
+    events.push({ name: "caught", x: thing.x, y: thing.y, kind: thing.kind, points, window: this.#window() });
     this.#light(events);
     if (thing.group) this.#join(thing, events);
+  }
+
+  /** The window that the next light flies to: a dark one while there is one. */
+  #window() {
+    return this.lit < WINDOWS ? this.lit : this.caught % WINDOWS;
   }
 
   #light(events) {
