@@ -12,7 +12,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 RELEASES ?= 1.20.1 1.30.0 newest
 RELEASE_ENV := .venv-modelscope-
 
-.PHONY: demo test lint format card versions dist clean
+.PHONY: demo test lint format card versions dist web web-serve clean
 
 demo: $(VENV)/.installed
 	$(BIN)/modelscope-handkp predict examples/hands.jpg --out examples/out
@@ -39,6 +39,12 @@ dist: $(VENV)/.installed-dev
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
+web: $(VENV)/.installed-web
+	$(BIN)/python examples/web/build.py
+
+web-serve: web
+	$(BIN)/python -m http.server --directory build/web
+
 versions: $(RELEASES:%=$(RELEASE_ENV)%/.installed)
 	@for release in $(RELEASES); do \
 		MODELSCOPE_LOG_LEVEL=40 OMP_NUM_THREADS=1 $(RELEASE_ENV)$$release/bin/python tests/versions/smoke.py || exit 1; done
@@ -61,6 +67,10 @@ $(VENV)/.installed: pyproject.toml constraints/today.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/today.txt -e ".[test]"
+	touch $@
+
+$(VENV)/.installed-web: $(VENV)/.installed
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/today.txt -e ".[onnx]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

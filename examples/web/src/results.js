@@ -1,0 +1,126 @@
+// What becomes of the hands of an image: identities, gestures, the drawing, the words.
+
+import { drawHands } from "./drawing.js";
+import { doHandsCross, Identities } from "./identities.js";
+import { GestureStream } from "./stream.js";
+import { texts } from "./texts.js";
+
+const SLOW = 4; // frames a second, below which a gesture is missed now and then
+const SURE_FRAMES = 10; // after which the speed is judged
+const LONELY_SECONDS = 3; // without a hand, after which help is offered
+
+const nameOf = ({ name }) => texts.gestures[name] ?? name;
+
+/**
+ * A hand as the page shows it. gesture: of this image alone; steady: without flicker.
+ * @typedef {import("./estimator.js").Hand & {id: number, gesture: import("./gestures.js").Gesture,
+ *   steady: import("./gestures.js").Gesture}} ShownHand
+ */
+
+export class Results {
+  /**
+   * @param {HTMLCanvasElement} overlay lies over the image
+   * @param {import("./panel.js").Panel} panel
+   */
+  constructor(overlay, panel) {
+    this.overlay = overlay;
+    this.panel = panel;
+    this.identities = new Identities();
+    this.links = [];
+    /** @type {GestureStream | null} */
+    this.steady = null;
+    this.clear();
+  }
+
+  /**
+   * @param {import("./gestures.js").Gestures} gestures
+   * @param {[number, number][]} links which keypoints are joined
+   */
+  use(gestures, links) {
+    this.gestures = gestures;
+    this.links = links;
+    this.steady = new GestureStream(gestures);
+  }
+
+  /** Forgets all hands, as before another source. */
+  clear() {
+    this.#forget();
+    this.forgetSpeed();
+    this.panel.speed(null);
+    this.panel.say("");
+    this.#show([], 1, false);
+  }
+
+  /** Time that the page spent in the background is no slowness. */
+  forgetSpeed() {
+    this.frames = 0;
+    this.lastHand = performance.now();
+  }
+
+  /**
+   * @param {import("./finder.js").Found} found of an image
+   * @returns {ShownHand[]}
+   */
+  image({ hands, width, milliseconds }) {
+    this.#recognize(hands, 0);
+    for (const hand of hands) hand.steady = hand.gesture;
+    this.#show(hands, width, false);
+    this.panel.speed(texts.took(Math.round(milliseconds)));
+    this.panel.notice(hands.length ? texts.count(hands.length) : texts.noHandInFile);
+    this.panel.say(hands.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(". "));
+    return hands;
+  }
+
+  /**
+   * @param {import("./live.js").LookedAt} found of a camera or video
+   * @param {{mirrored: boolean, hint: string | null}} how hint: what is said while all is well; null: the count
+   * @returns {ShownHand[]}
+   */
+  frame({ hands, width, time, rate, milliseconds }, { mirrored, hint }) {
+    if (time < this.time) this.#forget(); // a video began again
+    this.#recognize(hands, time);
+    const { shown, started } = this.steady.update(hands, time);
+    for (const hand of hands) hand.steady = shown.get(hand.id) ?? { name: this.gestures.rules.none, confidence: 0 };
+    this.#show(hands, width, mirrored);
+    this.panel.speed(texts.speed(rate.toFixed(rate < 10 ? 1 : 0), Math.round(milliseconds)));
+    const begun = hands.filter(({ id }) => started.includes(id));
+    if (begun.length) this.panel.say(begun.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(". "));
+    this.#advise(hands, rate, hint);
+    return hands;
+  }
+
+  /** Draws the last result, as when the size changes. */
+  draw() {
+    const label = ({ steady }) => (steady.name === this.gestures.rules.none ? "" : nameOf(steady));
+    const drawn = this.hands.map((hand) => ({ id: hand.id, keypoints: hand.keypoints, label: label(hand) }));
+    drawHands(this.overlay, drawn, { width: this.width, links: this.links, mirrored: this.mirrored });
+  }
+
+  #forget() {
+    this.time = 0;
+    this.identities.reset();
+    this.steady?.reset();
+  }
+
+  #recognize(hands, time) {
+    this.time = time;
+    this.identities.update(hands, time);
+    for (const hand of hands) hand.gesture = this.gestures.recognize(hand.keypoints);
+  }
+
+  #show(hands, width, mirrored) {
+    Object.assign(this, { hands, width, mirrored });
+    this.panel.hands(hands);
+    this.draw();
+  }
+
+  #advise(hands, rate, hint) {
+    const now = performance.now();
+    this.frames++;
+    if (hands.length) this.lastHand = now;
+    if (now - this.lastHand > LONELY_SECONDS * 1000) this.panel.notice(texts.noHand);
+    else if (doHandsCross(hands)) this.panel.notice(texts.crossing);
+    else if (this.frames > SURE_FRAMES && rate < SLOW) this.panel.notice(texts.slow(rate.toFixed(1)));
+    else this.panel.notice(hint ?? texts.count(hands.length));
+  }
+}
