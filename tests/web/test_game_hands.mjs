@@ -37,7 +37,7 @@ test("a pinch and a fist are fresh when they begin, a palm and none never", () =
 });
 
 test("a gesture that is kept up is fresh for a moment only, of a hand longer than of a mouse", () => {
-  for (const [source, still, stale] of [["hand", 0.6, 0.3], ["mouse", 0.3, 0.3]]) {
+  for (const [source, still, stale] of [["hand", 0.65, 0.15], ["mouse", 0.3, 0.15]]) {
     const [hands] = seen("pinch", { source });
     assert.equal(show(hands, [pointer("pinch", { source })], still).fresh, true, source);
     assert.equal(show(hands, [pointer("pinch", { source })], stale).fresh, false, source);
@@ -83,6 +83,12 @@ test("a hand glides to where it is seen, a mouse is there at once", () => {
   }
 });
 
+test("a hand has gone two thirds of its way after 0.07 seconds", () => {
+  const [hands] = seen("none", { x: 0.2 });
+  hands.update([pointer("none", { x: 0.8 })], 0.07);
+  assert.ok(Math.abs(hands.all[0].x - 0.58) < 0.02);
+});
+
 test("a slow frame glides as far as its quick ones", () => {
   const [quick] = seen("none", { x: 0.2 });
   const [slow] = seen("none", { x: 0.2 });
@@ -95,7 +101,7 @@ test("the trail is where a hand was a fifth of a second ago", () => {
   const [hands] = seen("none", { x: 0.2 });
   show(hands, [pointer("none", { x: 0.2 })], 1);
   assert.ok(Math.abs(show(hands, [pointer("pinch", { x: 0.6 })], 0.15).trail.x - 0.2) < 1e-6);
-  assert.ok(show(hands, [pointer("pinch", { x: 0.6 })], 0.4).trail.x > 0.55);
+  assert.ok(show(hands, [pointer("pinch", { x: 0.6 })], 0.13).trail.x > 0.3);
 });
 
 test("a palm counts while it is held still", () => {
@@ -104,6 +110,9 @@ test("a palm counts while it is held still", () => {
   for (let i = 0; i < 30; i++) hands.update([pointer("open_palm", { x: 0.2 + 0.02 * i })], FRAME);
   assert.ok(hands.all[0].palm < 0.1);
   show(hands, [pointer("open_palm", { x: 0.8 })], 1);
+  for (let i = 0; i < 30; i++) hands.update([pointer("open_palm", { x: 0.8 - (0.54 * i) / 60 })], FRAME);
+  assert.ok(hands.all[0].palm < 0.5);
+  show(hands, [pointer("open_palm", { x: 0.53 })], 1);
   assert.equal(show(hands, [pointer("fist", { x: 0.8 })], FRAME).palm, 0);
 });
 
@@ -130,7 +139,7 @@ test("a hand that comes back under another id is the same hand, one elsewhere is
   show(hands, [pointer("pinch", { id: 2, x: 0.55 })], FRAME);
   assert.equal(hands.all.length, 1);
   assert.equal(hands.all[0].fresh, false);
-  hands.update([pointer("pinch", { id: 3, x: 0.95 })], FRAME);
+  hands.update([pointer("pinch", { id: 3, x: 0.76 })], FRAME);
   assert.equal(hands.all.find(({ id }) => id === 3).fresh, true);
 });
 

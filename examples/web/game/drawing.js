@@ -164,7 +164,7 @@ export class Drawing {
     context.strokeStyle = colour;
     context.globalAlpha = 0.9;
     context.stroke();
-    context.globalAlpha = hand.unseen ? 0.4 : hand.source === "hand" ? 0.85 : 0.95;
+    context.globalAlpha = hand.unseen ? 0.4 : 1;
     drawHand(context, action ?? "open_palm", x, y, radius * 1.8, { atTip: action === "pinch" });
     context.globalAlpha = 1;
     if (state !== "playing" || hand.palm < 0.15) return;
