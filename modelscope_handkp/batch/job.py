@@ -1,6 +1,6 @@
 """`run_batch`: annotate a whole set on a cluster, so that a kill loses nothing and nothing is done twice."""
 
-import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,15 +13,17 @@ from ..errors import HandkpError, InputError
 from ..estimator import HandEstimator
 from ..files import remove_partial
 from .annotate import annotate_parts
-from .cluster import choose_workers, connected, quiet
+from .cluster import check_address, choose_workers, connected, import_ray, quiet
 from .inputs import list_items
 from .lock import only_job
-from .parts import Written, written_parts
-from .plan import Plan, read_plan, write_plan
+from .options import differences, job_settings, whole_options
+from .parts import Written, first_errors, written_parts
+from .plan import Plan, begin, read_plan, write_plan
 from .storage import Disk, absolute, storage_of
 
 MAX_BLOCKS = 20_000  # of a job, since Ray keeps count of each
 MAX_FAILED = 20  # parts that may fail before the job is given up
+SHOWN_ERRORS = 5  # of images, in a summary
 
 
 class Summary(NamedTuple):
@@ -31,6 +33,7 @@ class Summary(NamedTuple):
         output: its folder. images: images and frames that are in the result. errors: of these, those with an error.
         missing: numbers of the parts that are not there. reason: why one of them is not; "" where its worker ended.
         resumed: images and frames that were there before. seconds: this run took.
+        first_errors: a sentence for each of the first `SHOWN_ERRORS` with an error; the column ``error`` has all.
     """
 
     output: str
@@ -40,11 +43,12 @@ class Summary(NamedTuple):
     reason: str
     resumed: int
     seconds: float
+    first_errors: tuple[str, ...] = ()
 
 
 def run_batch(
-    source: str,
-    output: str,
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     address: str | None = None,
     workers: int | None = None,
     column: str | None = None,
@@ -60,8 +64,8 @@ def run_batch(
     Args:
         source, workers, column, track, options: as in `annotate.annotate_dataset`.
         output: a folder, on a disk that all machines see or on an object store.
-        address: of a Ray cluster, as in `cluster.connected`.
-        resume: go on with what is in ``output``, where something is.
+        address: of a Ray cluster, as in `cluster.connect`.
+        resume: go on with what is in ``output``, where something is. Of a job that is done, nothing is started.
     Raises:
         InputError: ``output`` has something in it and is not to be resumed, is written by another job, or holds a job
             with other settings; no cluster; or more than `MAX_FAILED` parts failed.
@@ -70,26 +74,32 @@ def run_batch(
     """
     if workers is not None:
         check_count("workers", workers)
-    source, output = absolute(source), absolute(output)
-    begun = time.monotonic()
+    source, output, options = absolute(source), absolute(output), whole_options(options)
+    settings = job_settings(source, column, track, options)
+    start = time.monotonic()
     with only_job(output):
-        settings = {"source": source, "column": column, "track": track, "options": _plain(options)}
         plan = _begun(output, settings, resume)
-        items = list_items(source, column, track=track)
-        HandEstimator.from_pretrained(**options)  # what cannot work is refused here, not by each worker
-        with connected(address) as ray, quiet(ray, MAX_FAILED):
+        before = written_parts(plan) if plan else []
+        done = list(before)
+        if plan is None or _left(plan, before):
+            import_ray()
+            check_address(address)
+            items = list_items(source, column, track=track)
+            HandEstimator.from_pretrained(**options)  # what cannot work is refused here, not by each worker
             plan = plan or write_plan(output, items, settings)
-            before = written_parts(plan)
-            done = list(before)
-            if left := _left(plan, before):
+            with connected(address) as ray, quiet():
+                begin(plan)
                 arguments = {"options": options, "column": column, "track": track}
+                left = _left(plan, before)
                 blocks = [block.tolist() for block in np.array_split(left, min(len(left), MAX_BLOCKS))]
-                dataset = annotate_parts(ray, plan, blocks, choose_workers(ray, workers), **arguments)
+                dataset = annotate_parts(ray, plan, blocks, choose_workers(ray, workers), MAX_FAILED, **arguments)
                 done += _followed(plan, before, dataset.iter_rows())
     reason = next((part.failure for part in done if part.failure), "")
     done = [part for part in done if not part.failure]
     images, errors, resumed = _images(done), sum(part.errors for part in done), _images(before)
-    return Summary(output, images, errors, tuple(_left(plan, done)), reason, resumed, time.monotonic() - begun)
+    named = tuple(first_errors(plan, done, SHOWN_ERRORS))
+    seconds = time.monotonic() - start
+    return Summary(output, images, errors, tuple(_left(plan, done)), reason, resumed, seconds, named)
 
 
 def _left(plan: Plan, parts: list[Written]) -> list[int]:
@@ -115,10 +125,8 @@ def _begun(output: str, settings: dict[str, Any], resume: bool) -> Plan | None:
         raise InputError(f"{output} has files in it: name a new or an empty folder.")
     if not resume:
         raise InputError(f"{output} holds a job that was begun: resume it (--resume), or name another folder.")
-    other = [name for name, value in settings.items() if plan.settings.get(name) != value]
-    if other:
-        was, now = ({name: about.get(name) for name in other} for about in (plan.settings, settings))
-        raise InputError(f"{output} holds a job with {was}, which cannot be resumed with {now}.")
+    if other := differences(plan.settings, settings):
+        raise InputError(f"{output} was begun with {other}: resume it with the same, or name another folder.")
     if isinstance(storage_of(output), Disk):
         remove_partial(output)
     return plan
@@ -159,8 +167,3 @@ def _reason(error: Any) -> str:
         cause = getattr(cause, "cause", None) or cause.__cause__
     lines = str(cause or error).strip().splitlines() or [type(error).__name__]
     return (lines[0] if cause else lines[-1]).rstrip(".")
-
-
-def _plain(options: dict[str, Any]) -> Any:
-    """As JSON gives them back."""
-    return json.loads(json.dumps(options, default=repr))

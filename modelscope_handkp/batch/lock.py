@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .plan import forget_plan
 from .storage import SCHEME_END, UnreachableError, join, read_bytes, storage_of
 
 LOCK, RUNNING = ".job/lock", ".job/running.json"
@@ -23,7 +24,7 @@ MARK_BYTES = 1024  # of each, since a store may tell the length of one and give 
 
 @contextlib.contextmanager
 def only_job(output: str) -> Iterator[None]:
-    """In the block this process alone writes to ``output``.
+    """In the block this process alone writes to ``output``. Of a job that is not begun in it, nothing is left.
 
     On a disk the system lets go of the lock when the process ends, however it ends. An object store has no locks: there
     a job leaves a sign of life every `BEAT_SECONDS`, and one that was killed is taken for running for `STALE_SECONDS`.
@@ -40,6 +41,7 @@ def _locked(output: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path = Path(join(output, LOCK))
+    made = [folder for folder in path.parents if folder == path.parent or not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)
     try:
@@ -49,6 +51,11 @@ def _locked(output: str) -> Iterator[None]:
     try:
         yield
     finally:
+        if forget_plan(output):
+            path.unlink(missing_ok=True)  # filelock does not hold a lock on a file that was deleted
+            with contextlib.suppress(OSError):  # a folder has something else in it
+                for folder in made:
+                    folder.rmdir()
         lock.release()
 
 
@@ -79,6 +86,7 @@ def _marked(output: str) -> Iterator[None]:
         is_over.set()
         thread.join()
         with contextlib.suppress(OSError):
+            forget_plan(output)
             storage.delete(path)
 
 

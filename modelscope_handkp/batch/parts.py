@@ -1,13 +1,14 @@
 """The parts of a result: what was written, and writing one."""
 
+import contextlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
 
-from ..errors import MissingFileError
+from ..errors import HandkpError, MissingFileError
 from ..results.image_rows import image_schema, image_table
 from ..results.tables import import_pyarrow
 from .plan import Plan
@@ -82,3 +83,24 @@ def look_at(path: str, part: int) -> Written | None:
         raise
     except (MissingFileError, pyarrow.ArrowException, OSError, AttributeError):
         return None
+
+
+def first_errors(plan: Plan, parts: Iterable[Written], most: int) -> list[str]:
+    """A sentence for each of the first ``most`` rows with an error, which names the file."""
+    pyarrow = import_pyarrow()
+    said: list[str] = []
+    for part in sorted(part for part in parts if part.errors):
+        path = plan.path(part.part)
+        with contextlib.suppress(HandkpError, pyarrow.ArrowException, OSError), storage_of(path).open(path) as file:
+            table = pyarrow.parquet.ParquetFile(file).read(columns=["path", "frame", "error"])
+            rows = table.filter(table["error"].is_valid()).slice(0, most - len(said))
+            said += map(_said, rows.to_pylist())
+        if len(said) == most:
+            break
+    return said
+
+
+def _said(row: dict[str, Any]) -> str:
+    """Errors of files name them, those of rows of a Parquet file and of object stores need not."""
+    where = row["path"] if row["frame"] is None else f"{row['path']}, frame {row['frame']}"
+    return str(row["error"] if row["path"] in row["error"] else f"{where}: {row['error']}")

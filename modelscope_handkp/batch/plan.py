@@ -8,6 +8,7 @@ from itertools import count, islice
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..errors import InputError
 from ..results.tables import import_pyarrow
@@ -45,15 +46,13 @@ class Plan(NamedTuple):
 
 
 def write_plan(output: str, items: Iterable[Item], settings: dict[str, Any]) -> Plan:
-    """Write which items are in which part.
-
-    The settings are written last: a plan without them is none.
+    """Write which items are in which part. The job is begun when its settings are written, too (`begin`).
 
     Raises:
         OSError: the folder cannot be written. What ``items`` raises.
     """
     parts = images = 0
-    with tqdm(unit=" items", desc="listing") as progress:
+    with logging_redirect_tqdm(), tqdm(unit=" items", desc="listing") as progress:
         grouped = (group for group in groups(items) if progress.update(len(group)) or True)
         for file in count():
             content, counts = _plan_file(islice(grouped, PARTS_PER_FILE))
@@ -61,10 +60,28 @@ def write_plan(output: str, items: Iterable[Item], settings: dict[str, Any]) -> 
                 break
             storage_of(output).write(join(output, PLAN.format(file)), content)
             parts, images = parts + len(counts), images + sum(counts)
-    plan = Plan(output, parts, images, settings)
-    about = {"version": VERSION, "parts": parts, "images": images, "settings": settings}
-    storage_of(output).write(join(output, SETTINGS), json.dumps(about, indent=1).encode())
-    return plan
+    return Plan(output, parts, images, settings)
+
+
+def begin(plan: Plan) -> None:
+    """Write the settings of a plan, without which it is none.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    about = {"version": VERSION, "parts": plan.parts, "images": plan.images, "settings": plan.settings}
+    storage_of(plan.output).write(join(plan.output, SETTINGS), json.dumps(about, indent=1).encode())
+
+
+def forget_plan(output: str) -> bool:
+    """Delete the plan of a job that was not begun; whether it was not."""
+    storage, path = storage_of(output), join(output, SETTINGS)
+    if storage.is_file(path):
+        return False
+    for file in storage.entries(path.rpartition("/")[0])[0]:
+        if PLAN_NAME.search(file):
+            storage.delete(file)
+    return True
 
 
 def read_plan(output: str) -> Plan | None:

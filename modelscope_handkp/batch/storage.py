@@ -65,8 +65,16 @@ def storage_of(path: str) -> Storage:
     return _store(scheme, rest.partition("/")[0])
 
 
-def absolute(path: str) -> str:
-    """A path that means the same in another process; what has a scheme stays as it is."""
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path that means the same in another process; what has a scheme stays as it is.
+
+    Raises:
+        InputError: it is no path.
+    """
+    try:
+        path = os.fsdecode(path)
+    except TypeError:
+        raise InputError(f"{path!r:.{SHOWN}} is no path; give one path, pattern or list.") from None
     if SCHEME_END in path and not path.startswith("file://"):
         return path.rstrip("/")
     return os.path.abspath(path.removeprefix("file://"))  # noqa: PTH100  Path would need a name that is UTF-8

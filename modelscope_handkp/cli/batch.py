@@ -16,12 +16,19 @@ SHOWN_PARTS = 10  # that are missing
 
 def add_command(commands: Any) -> None:
     """Add ``batch`` to argparse's subparsers."""
-    parser = commands.add_parser("batch", help="find the hands of a whole set of images and videos, on a Ray cluster")
+    parser = commands.add_parser(
+        "batch",
+        help="find the hands of a whole set of images and videos, on a Ray cluster",
+        description="Find the hands of a whole set of images and videos, on this machine or on a Ray "
+        "cluster. OUTPUT becomes a Parquet data set with a row for each image and frame.",
+        epilog="examples: %(prog)s images/ hands/ --tta none | %(prog)s 'set/**/*.mp4' hands/ --track | "
+        "%(prog)s s3://bucket/list.txt s3://bucket/hands --address auto --resume",
+    )
     parser.add_argument(
         "input",
         metavar="INPUT",
-        help="a folder with those in it, a glob pattern, a text file of paths, Parquet files of paths or encoded "
-        "images; on a disk or an object store (s3://, gs://, oss://, hdfs://)",
+        help="a folder with those in it, a quoted glob pattern, a list of paths (.txt or .lst, one a line), Parquet "
+        "files of paths or encoded images; on a disk or an object store (s3://, gs://, abfs://, oss://, hdfs://)",
     )
     parser.add_argument("output", metavar="OUTPUT", help="a new folder of the Parquet data set, likewise")
     parser.add_argument("--resume", action="store_true", help="go on with what is in OUTPUT")
@@ -61,10 +68,13 @@ def _batch(arguments: argparse.Namespace) -> int:
         print(f"{arguments.output}: what is done is kept; --resume goes on with it.", file=sys.stderr)
         raise
     new = summary.images - summary.resumed
-    print(
-        f"{summary.output}: {summary.images} images and frames, {summary.errors} with an error; {new} of them in this "
-        f"run, {new / max(summary.seconds, 1e-9):.1f} a second."
-    )
+    rate = f"{new} of them in this run, {new / max(summary.seconds, 1e-9):.1f} a second" if new else "none in this run"
+    for error in summary.first_errors:
+        print(f"failed: {error}", file=sys.stderr)
+    if summary.errors:
+        more = summary.errors - len(summary.first_errors)
+        print(f"{f'{more} more; ' if more else ''}see the column error of {summary.output}", file=sys.stderr)
+    print(f"{summary.output}: {summary.images} images and frames, {summary.errors} with an error; {rate}.")
     if summary.missing:
         some = ", ".join(map(str, summary.missing[:SHOWN_PARTS])) + ", ..." * (len(summary.missing) > SHOWN_PARTS)
         why = summary.reason.rstrip(".") or "their workers ended"

@@ -14,7 +14,9 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pytest.importorskip("filelock", reason="filelock is not installed")
 
 from modelscope_handkp.batch import lock
+from modelscope_handkp.batch.inputs import IMAGE, Item
 from modelscope_handkp.batch.lock import only_job
+from modelscope_handkp.batch.plan import begin, read_plan, write_plan
 from modelscope_handkp.batch.storage import read_bytes, storage_of
 from modelscope_handkp.errors import InputError
 
@@ -49,11 +51,42 @@ def test_another_process_is_refused_until_the_first_is_killed(tmp_path: Path) ->
         pass
 
 
+ITEMS = [Item(IMAGE, b"/a.jpg", count=1)]
+
+
 def test_a_job_that_ended_lets_the_next_in(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(OSError, match="no room"), only_job(str(tmp_path)):
+            begin(write_plan(str(tmp_path), ITEMS, {}))
             raise OSError("no room")
-    assert [path.name for path in tmp_path.iterdir()] == [".job"]
+    assert read_plan(str(tmp_path)) is not None
+
+
+@pytest.mark.parametrize("output", ["out", "new/er/out", "."])
+def test_of_a_job_that_was_not_begun_nothing_is_left(output: str, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no room"), only_job(str(tmp_path / output)):
+        write_plan(str(tmp_path / output), ITEMS, {})
+        raise OSError("no room")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_before_a_job_that_was_not_begun_stays(tmp_path: Path) -> None:
+    for name in ("out/a.txt", "out/.job/b.txt", "other/c.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with only_job(str(tmp_path / "out")), only_job(str(tmp_path / "other" / "new")):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_job_that_is_refused_leaves_the_one_that_runs_alone(tmp_path: Path) -> None:
+    with only_job(str(tmp_path / "out")):
+        refused(str(tmp_path / "out"), "another job")
+        write_plan(str(tmp_path / "out"), ITEMS, {})
+        refused(str(tmp_path / "out"), "another job")
+        begin(write_plan(str(tmp_path / "out"), ITEMS, {}))
+        assert read_plan(str(tmp_path / "out")) is not None
 
 
 def test_other_folders_are_not_held(tmp_path: Path) -> None:
@@ -92,6 +125,15 @@ def test_a_job_gives_signs_of_life_and_takes_them_away(output: str) -> None:
     assert storage_of(output).entries(f"{output}/.job") == ([], [])
     with only_job(output):
         pass
+
+
+def test_of_a_job_on_a_store_that_was_not_begun_nothing_is_left(output: str) -> None:
+    with only_job(output):
+        write_plan(output, ITEMS, {})
+    assert storage_of(output).entries(f"{output}/.job") == ([], [])
+    with only_job(output):
+        begin(write_plan(output, ITEMS, {}))
+    assert read_plan(output) is not None
 
 
 def test_a_sign_of_life_is_always_as_long(output: str) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow
 import pyarrow.parquet
 
-from modelscope_handkp.batch.parts import Written, look_at, write_part, written_parts
+from modelscope_handkp.batch.parts import Written, first_errors, look_at, write_part, written_parts
 from modelscope_handkp.batch.plan import Plan
 from modelscope_handkp.errors import InputError
 from modelscope_handkp.hands import Result
@@ -113,3 +113,24 @@ def test_files_of_others_are_not_parts(plan: Plan) -> None:
 def test_a_folder_that_is_not_there_has_no_parts(plan: Plan) -> None:
     assert written_parts(plan) == []
     assert look_at(plan.path(0), 0) is None
+
+
+def test_the_first_errors_are_named_in_the_order_of_the_parts(plan: Plan) -> None:
+    written = [write_part(plan, part, rows(kinds)) for part, kinds in ((5, "ee"), (2, "hheh"), (1, "hh"), (3, "ehe"))]
+    said = first_errors(plan, written, 3)
+    assert said == ["2.jpg: it is empty.", "0.jpg: it is empty.", "2.jpg: it is empty."]
+    assert len(first_errors(plan, written, 9)) == 5
+    assert first_errors(plan, [], 9) == []
+
+
+def test_an_error_names_its_file_once_and_the_frame(plan: Plan) -> None:
+    error = Result(None, error=InputError("/in/a.mp4 is damaged."))
+    errors = [image_row("/in/a.mp4", error, 7, 0.5), image_row("s3.parquet#3", BROKEN, None), image_row("b", BROKEN, 0)]
+    said = first_errors(plan, [write_part(plan, 0, iter(errors))], 5)
+    assert said == ["/in/a.mp4 is damaged.", "s3.parquet#3: it is empty.", "b, frame 0: it is empty."]
+
+
+def test_errors_of_a_part_that_is_gone_are_not_named(plan: Plan) -> None:
+    written = [write_part(plan, part, rows("e")) for part in range(2)]
+    Path(plan.path(0)).unlink()
+    assert first_errors(plan, written, 5) == ["0.jpg: it is empty."]

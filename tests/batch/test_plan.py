@@ -3,7 +3,7 @@
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,29 @@ import pytest
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 from modelscope_handkp.batch.inputs import IMAGE, ROWS, VIDEO, Item
-from modelscope_handkp.batch.plan import Plan, PlanReader, groups, items_of, items_table, read_plan, write_plan
+from modelscope_handkp.batch.plan import (
+    Plan,
+    PlanReader,
+    begin,
+    forget_plan,
+    groups,
+    items_of,
+    items_table,
+    read_plan,
+    write_plan,
+)
 from modelscope_handkp.errors import InputError
 
 
 def images(count: int, first: int = 0) -> Iterator[Item]:
     return (Item(IMAGE, b"/data/%07d.jpg" % number, count=1) for number in range(first, first + count))
+
+
+def begun(folder: Path, items: Iterable[Item], settings: dict[str, Any] | None = None) -> Plan:
+    """The plan of a job that was begun."""
+    plan = write_plan(str(folder), items, settings or {})
+    begin(plan)
+    return plan
 
 
 ODD = [
@@ -38,7 +55,7 @@ def test_items_are_written_and_read_with_the_same_numbers() -> None:
 
 def test_parts_hold_all_items_once_and_in_order(tmp_path: Path) -> None:
     items = [*images(150), *ODD, *images(2, 1000)]
-    plan = write_plan(str(tmp_path), items, {"track": False})
+    plan = begun(tmp_path, items, {"track": False})
     reader = PlanReader(plan)
     parts = [reader.items(part) for part in range(plan.parts)]
     assert [item for part in parts for item in part] == items
@@ -68,7 +85,7 @@ def test_more_parts_than_a_file_of_the_plan_holds(tmp_path: Path) -> None:
 
 
 def test_a_thousand_parts_fill_one_file_of_the_plan(tmp_path: Path) -> None:
-    plan = write_plan(str(tmp_path), (Item(VIDEO, b"/a.mp4") for _ in range(1000)), {})
+    plan = begun(tmp_path, (Item(VIDEO, b"/a.mp4") for _ in range(1000)))
     assert (plan.parts, len(list((tmp_path / ".job").glob("*.parquet")))) == (1000, 1)
     assert read_plan(str(tmp_path)) == plan
 
@@ -113,6 +130,17 @@ def test_a_listing_that_breaks_off_leaves_no_plan(tmp_path: Path) -> None:
     assert read_plan(str(tmp_path)) is None
 
 
+def test_a_plan_that_is_not_begun_is_none_and_can_be_forgotten(tmp_path: Path) -> None:
+    plan = write_plan(str(tmp_path), [Item(VIDEO, b"/a.mp4")] * 1001, {})
+    (tmp_path / ".job" / "notes.txt").write_text("mine")
+    assert read_plan(str(tmp_path)) is None
+    assert forget_plan(str(tmp_path))
+    assert [path.name for path in (tmp_path / ".job").iterdir()] == ["notes.txt"]
+    plan = begun(tmp_path, images(3))
+    assert not forget_plan(str(tmp_path))
+    assert read_plan(str(tmp_path)) == plan
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -137,7 +165,7 @@ def test_a_listing_that_breaks_off_leaves_no_plan(tmp_path: Path) -> None:
     ids=lambda content: repr(content[:60]),
 )
 def test_what_is_no_plan_is_refused(content: bytes, tmp_path: Path) -> None:
-    write_plan(str(tmp_path), images(3), {})
+    begun(tmp_path, images(3))
     (tmp_path / ".job" / "job.json").write_bytes(content)
     with pytest.raises(InputError, match=r"job\.json is not what a job wrote") as caught:
         read_plan(str(tmp_path))
@@ -158,14 +186,14 @@ def edit(folder: Path, **values: Any) -> None:
 
 
 def test_a_plan_of_another_release_is_refused(tmp_path: Path) -> None:
-    write_plan(str(tmp_path), images(3), {})
+    begun(tmp_path, images(3))
     edit(tmp_path, version=99)
     with pytest.raises(InputError, match=r"job\.json was written by another release"):
         read_plan(str(tmp_path))
 
 
 def test_a_plan_that_is_not_whole_is_refused(tmp_path: Path) -> None:
-    write_plan(str(tmp_path), images(3), {})
+    begun(tmp_path, images(3))
     edit(tmp_path, parts=10**15)
     with pytest.raises(InputError, match=r"states 1000000000000000 parts, which are not all in the 1 files"):
         read_plan(str(tmp_path))

@@ -18,7 +18,7 @@ from video_files import number_of, numbered, write_video
 
 from modelscope_handkp.batch.inputs import IMAGE, ROWS, VIDEO, Item, list_items
 from modelscope_handkp.batch.parts import Written, write_part, written_parts
-from modelscope_handkp.batch.plan import PlanReader, read_plan, write_plan
+from modelscope_handkp.batch.plan import PlanReader, begin, read_plan, write_plan
 from modelscope_handkp.batch.reading import load
 from modelscope_handkp.batch.storage import UnreachableError, absolute, join, read_bytes, storage_of, walk
 from modelscope_handkp.errors import HandkpError, InputError, MissingFileError, MissingPackageError
@@ -158,6 +158,7 @@ def test_an_output_folder(root: str) -> None:
     assert (read_plan(output), storage_of(output).entries(output)) == (None, ([], []))
     items = [Item(IMAGE, b"/%d.jpg" % number, count=1) for number in range(70)]
     plan = write_plan(output, items, {"track": False})
+    begin(plan)
     assert read_plan(output) == plan
     assert PlanReader(plan).items(1) == items[64:]
     assert written_parts(plan) == []
