@@ -237,6 +237,20 @@ def test_the_game_waits_for_hands_that_left_the_view(chromium: Any, address: str
         assert page.evaluate("[window.game.state, window.game.reason]") == ["paused", "lost"]
 
 
+def test_a_mouse_that_rests_does_not_stand_for_a_hand_but_one_that_clicks_does(chromium: Any, address: str) -> None:
+    with opened(chromium, address) as page:
+        page.evaluate(ROUND)
+        page.mouse.move(300, 300)
+        page.evaluate("window.step(1, [hand('none')]); window.step(4)")
+        assert page.evaluate("window.game.state") == "paused"
+        page.evaluate("window.game.resume(); window.step(0.5, [hand('none')])")
+        page.mouse.click(300, 300)
+        page.evaluate("window.step(4)")
+        assert page.evaluate("[window.game.state, window.game.hands.all.length]") == ["playing", 1]
+        page.evaluate("window.step(2)")
+        assert page.evaluate("[window.game.state, window.game.hands.all.length]") == ["playing", 0]
+
+
 def test_the_game_pauses_when_its_page_is_hidden(chromium: Any, address: str) -> None:
     with opened(chromium, address) as page:
         page.evaluate(ROUND)
@@ -252,7 +266,7 @@ def test_the_button_pauses_and_catches_nothing(chromium: Any, address: str) -> N
         page.evaluate(ROUND)
         states = []
         for _ in range(2):
-            page.mouse.click(863, 37)
+            page.mouse.click(787, 37)
             page.evaluate("window.step(0.3)")
             states.append(page.evaluate("window.game.state"))
         assert states == ["paused", "playing"]
@@ -343,7 +357,7 @@ def test_sound_is_off_until_it_is_switched_on(chromium: Any, address: str) -> No
     with opened(chromium, address) as page:
         page.evaluate(ROUND)
         assert not page.evaluate("window.game.sounds.on")
-        page.mouse.click(788, 37)
+        page.mouse.click(863, 37)
         page.evaluate("window.step(0.2)")
         assert page.evaluate("window.game.sounds.on")
         page.evaluate("""() => {

@@ -103,8 +103,9 @@ export class Game {
 
   #wantsPause(step) {
     const { all } = this.hands;
-    this.usesCamera = all.length ? all.some((hand) => hand.source === "hand") : this.usesCamera;
-    this.lost = all.length || !this.usesCamera ? 0 : this.lost + step;
+    const seen = all.some((hand) => hand.source === "hand" && !hand.unseen);
+    this.usesCamera = seen || (this.usesCamera && !all.some((hand) => hand.fresh));
+    this.lost = seen || !this.usesCamera ? 0 : this.lost + step;
     if (all.some((hand) => hand.palm >= PALM_SECONDS)) this.#pause("palm");
     else if (this.lost >= LOST_SECONDS) this.#pause("lost");
     return this.current === "paused";

@@ -3,6 +3,7 @@
 const TAP_SECONDS = 0.12; // a press lasts at least this long, or a quick one would fall between two frames
 const DOUBLE_SECONDS = 0.4; // between two presses at one place, of which the second is a fist
 const DOUBLE_NEAR = 0.08; // of the view
+const IDLE_SECONDS = 5; // after which a mouse that rests is no longer shown
 const KEY_SPEED = 0.75; // of the view a second
 const MOVES = {
   ArrowLeft: [-1, 0], KeyA: [-1, 0], ArrowRight: [1, 0], KeyD: [1, 0],
@@ -18,7 +19,8 @@ export class Mouse {
   constructor(canvas, calls) {
     this.canvas = canvas;
     this.calls = calls;
-    /** @type {Map<string, {x: number, y: number, gesture: string, down: boolean, age: number, stays: boolean}>} */
+    /** @type {Map<string, {x: number, y: number, gesture: string, down: boolean, age: number, idle: number,
+     *   stays: boolean}>} */
     this.contacts = new Map();
     this.keys = new Set();
     this.last = { x: -1, y: -1, time: -Infinity };
@@ -55,7 +57,8 @@ export class Mouse {
       contact.age += seconds;
       if (contact.down || contact.age < TAP_SECONDS) continue;
       contact.gesture = "none";
-      if (!contact.stays) this.contacts.delete(id);
+      contact.idle += seconds;
+      if (!contact.stays || contact.idle > IDLE_SECONDS) this.contacts.delete(id);
     }
     return seen;
   }
@@ -68,18 +71,20 @@ export class Mouse {
     const second = near && event.timeStamp - this.last.time < DOUBLE_SECONDS * 1000;
     this.last = { ...place, time: second ? -Infinity : event.timeStamp };
     const gesture = second || event.button === 2 ? "fist" : "pinch";
-    this.contacts.set(idOf(event), { ...place, gesture, down: true, age: 0, stays: event.pointerType === "mouse" });
+    const stays = event.pointerType === "mouse";
+    this.contacts.set(idOf(event), { ...place, gesture, down: true, age: 0, idle: 0, stays });
   }
 
   #move(event) {
     const contact = this.contacts.get(idOf(event));
-    if (contact) Object.assign(contact, this.#place(event));
+    if (contact) Object.assign(contact, this.#place(event), { idle: 0 });
     else if (event.pointerType === "mouse") {
       this.contacts.set(idOf(event), {
         ...this.#place(event),
         gesture: "none",
         down: false,
         age: Infinity,
+        idle: 0,
         stays: true,
       });
     }
@@ -100,8 +105,8 @@ export class Mouse {
     if (event.code in MOVES || event.code in ACTS) {
       event.preventDefault(); // the page does not scroll
       this.keys.add(event.code);
-      const known = this.contacts.get("keyboard");
-      this.contacts.set("keyboard", known ?? { x: 0.5, y: 0.5, gesture: "none", down: true, age: 0, stays: true });
+      const start = { x: 0.5, y: 0.5, gesture: "none", down: true, age: 0, idle: 0, stays: true };
+      this.contacts.set("keyboard", this.contacts.get("keyboard") ?? start);
     } else if (!event.repeat && (event.code === "KeyP" || event.code === "Escape")) this.calls.pause();
     else if (!event.repeat && event.code === "KeyM") this.calls.sound();
   }

@@ -16,8 +16,8 @@ export function layout(width, height) {
   const button = Math.min(30, Math.max(22, unit * 0.036));
   const top = Math.max(12, unit * 0.025);
   const buttons = {
-    pause: { x: width - top - button, y: top + button, radius: button },
-    sound: { x: width - top - button * 3.5, y: top + button, radius: button },
+    sound: { x: width - top - button, y: top + button, radius: button },
+    pause: { x: width - top - button * 3.5, y: top + button, radius: button },
   };
   return {
     width,
