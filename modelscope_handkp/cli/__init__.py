@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import HandkpError
-from . import batch, evaluate, export, gestures, predict, publish, render, train
+from . import app, batch, evaluate, export, gestures, predict, publish, render, train
 from .exit_codes import INTERRUPTED, REFUSED
 
 
@@ -29,6 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="modelscope-handkp", description="21 keypoints for every hand in an image.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (predict, batch, gestures, train, evaluate, render, export, publish):
+    for command in (predict, app, batch, gestures, train, evaluate, render, export, publish):
         command.add_command(commands)
     return parser

@@ -1,0 +1,100 @@
+"""What the server of the page refuses before Gradio reads it: bodies that are too large, and more than the disk has
+room for."""
+
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from .limits import MEGABYTE, Limits
+from .words import language_of, say
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+UPLOAD = "/upload"
+FORM = 64 * 1024  # bytes that a form adds to its file
+LOOK_SECONDS = 1.0  # between two looks at the folder's size
+
+
+class TooLargeError(Exception):
+    """A body has more bytes than it may have."""
+
+
+class BodyGuard:
+    """An ASGI application before another one.
+
+    A request whose body is too large, or that uploads while the folder is full, is answered 413 or 507 in words; no
+    more of it is read than it may have.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], limits: Limits, folder: Path) -> None:
+        self._app, self._limits, self._folder = app, limits, folder
+        self._looked_at, self._used = 0.0, 0
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
+        uploads = scope["path"].endswith(UPLOAD)
+        most = self._limits.file_bytes + FORM if uploads else self._limits.body_bytes
+        too_large = say(language, "too_large", most=most // MEGABYTE)
+        if uploads and self._is_full():
+            await _answer(send, 507, say(language, "full"))
+            return
+        stated = headers.get(b"content-length", b"0")
+        if not stated.isdigit() or int(stated) > most:
+            await _answer(send, 413, too_large)
+            return
+        read, began = 0, False
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise TooLargeError
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await self._app(scope, counted, noted)
+        except TooLargeError:
+            if not began:
+                await _answer(send, 413, too_large)
+
+    def _is_full(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_SECONDS:
+            self._looked_at, self._used = now, _bytes_in(self._folder)
+        return self._used >= self._limits.folder_bytes
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except OSError:  # deleted meanwhile
+                continue
+    return total
+
+
+async def _answer(send: Send, status: int, text: str) -> None:
+    body = text.encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

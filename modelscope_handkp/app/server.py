@@ -1,0 +1,142 @@
+"""The server of the page."""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from ..synthetic import render_clip
+from .guard import BodyGuard
+from .limits import Limits
+from .look import CSS, head
+from .models import Models
+from .page import SWEEP_SECONDS, Page
+from .uploads import import_gradio
+
+HOST, PORT = "127.0.0.1", 7860
+LIMITS = Limits()
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
+FOLDER, ANALYTICS = "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"  # variables that Gradio reads
+THREADS = 40  # that answer requests; the limits of each kind are lower
+EXAMPLES = (  # seed, gesture and hands of each
+    (2, "victory", 2),
+    (13, "open_palm", 1),
+    (35, "rock", 1),
+    (45, "thumbs_up", 1),
+    (51, "call", 1),
+)
+EXAMPLE_SIZE = (480, 400)  # pixels
+
+
+@contextmanager
+def running(models: Models, host: str = HOST, port: int | None = PORT, limits: Limits = LIMITS) -> Iterator[str]:
+    """The address of a server that runs while the block does; then its files are deleted.
+
+    Nothing is asked of any network but what visitors send.
+
+    Args:
+        host: the address that it listens at; "0.0.0.0": all of this machine. port: None: a free one.
+    Raises:
+        MissingPackageError: Gradio is not installed. OSError: the port is not free.
+    """
+    gradio = import_gradio()
+    with tempfile.TemporaryDirectory(prefix="handkp-app-") as temporary, _variables(temporary):
+        folder = Path(temporary)
+        page = Page(models, limits, folder, write_examples(folder / "examples"))
+        texts = page.texts()
+        blocks = page.blocks(texts)
+        blocks.queue(max_size=limits.waiting, api_open=False)
+        ended = threading.Event()
+        sweeper = threading.Thread(target=_sweep, args=(folder, ended), daemon=True)
+        sweeper.start()
+        try:
+            _, address, _ = blocks.launch(
+                server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,
+                show_error=True, max_file_size=limits.file_bytes, max_threads=THREADS, ssr_mode=False, pwa=False,
+                mcp_server=False, enable_monitoring=False, state_session_capacity=1000, footer_links=[], i18n=texts,
+                theme=_theme(gradio), css=CSS, head=head(),
+                app_kwargs={"middleware": [_middleware(limits, folder)], "docs_url": None, "redoc_url": None},
+            )  # fmt: skip
+            yield address
+        finally:
+            ended.set()
+            blocks.close(verbose=False)
+            sweeper.join()
+
+
+def serve(models: Models, host: str = HOST, port: int = PORT) -> None:
+    """Serve the page until Ctrl-C, or a signal that ends the process.
+
+    Raises:
+        As `running`.
+    """
+    with running(models, host, port) as address:
+        print(f"The page is at {address} (Ctrl-C ends it).", flush=True)
+        while True:
+            time.sleep(SWEEP_SECONDS)
+
+
+def write_examples(folder: Path) -> list[Path]:
+    """Write rendered images of hands to a folder."""
+    folder.mkdir()
+    paths = []
+    for seed, gesture, hands in EXAMPLES:
+        path = folder / f"{gesture}.jpg"
+        frame = next(render_clip(seed, 1, EXAMPLE_SIZE, hands, "easy", gestures=(gesture,)))
+        cv2.imwrite(str(path), frame.image)
+        paths.append(path)
+    return paths
+
+
+def _theme(gradio: Any) -> Any:
+    """Colours and the fonts of the visitor's system: no font is fetched."""
+    fonts = (
+        "system-ui",
+        "-apple-system",
+        "Segoe UI",
+        "PingFang SC",
+        "Microsoft YaHei",
+        "Noto Sans CJK SC",
+        "sans-serif",
+    )
+    mono = ("ui-monospace", "Consolas", "monospace")
+    return gradio.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", font=fonts, font_mono=mono)
+
+
+def _middleware(limits: Limits, folder: Path) -> Any:
+    from starlette.middleware import Middleware
+
+    return Middleware(BodyGuard, limits=limits, folder=folder)
+
+
+@contextmanager
+def _variables(folder: str) -> Iterator[None]:
+    """The environment variables that Gradio reads, as they were afterwards."""
+    before = {name: os.environ.get(name) for name in (FOLDER, ANALYTICS)}
+    os.environ.update({FOLDER: folder, ANALYTICS: "False"})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _sweep(folder: Path, ended: threading.Event) -> None:
+    """Delete empty folders, of which Gradio deletes the files."""
+    while not ended.wait(SWEEP_SECONDS):
+        old = time.time() - SWEEP_SECONDS
+        for path in folder.iterdir():
+            try:
+                if path.is_dir() and path.stat().st_mtime < old:
+                    path.rmdir()
+            except OSError:  # it is not empty, or gone
+                continue

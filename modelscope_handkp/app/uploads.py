@@ -1,0 +1,101 @@
+"""Gradio's components for images and videos of strangers: a file is passed on unread, and nothing is downloaded."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from ..errors import MissingPackageError
+from ..sources.encoded import decode_data_url, is_data_url
+from .limits import check_pixels, refusal
+
+DATA_URL = "data:image/jpeg;base64,"
+
+
+def import_gradio() -> Any:
+    """Gradio.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import gradio
+    except ImportError:
+        raise MissingPackageError("the app needs Gradio: pip install 'modelscope-handkp[app]'.") from None
+    return gradio
+
+
+def image_file(**options: Any) -> Any:
+    """A ``gradio.Image`` that gives a function what `given_file` or `sources.images.load_image` takes: Gradio's own
+    decodes with Pillow whatever comes. It is set to the content of a JPEG, which no file is written for."""
+    return _closed(import_gradio().Image(**options))
+
+
+def video_file(**options: Any) -> Any:
+    """A ``gradio.Video`` that gives a function what `given_file` takes: Gradio's own runs FFmpeg on some files. It is
+    set to the path of an mp4."""
+    return _closed(import_gradio().Video(**options))
+
+
+def given_file(payload: Any) -> tuple[Path, str]:
+    """The path of an uploaded file, and what the visitor calls it.
+
+    Raises:
+        RefusedError: it is no uploaded file.
+    """
+    if payload is None or not payload.path:
+        raise refusal("no_file")
+    path = Path(payload.path)
+    return path, Path(payload.orig_name or path.name).name[-100:]
+
+
+def given_frame(payload: Any, most: int) -> bytes:
+    """The content of a frame of a camera, with ``most`` pixels.
+
+    Raises:
+        InputError: it is none, or has more.
+    """
+    if payload is None or not (payload.path or is_data_url(str(payload.url))):
+        raise refusal("no_file")
+    content = Path(payload.path).read_bytes() if payload.path else decode_data_url(payload.url, "the frame")
+    check_pixels(io.BytesIO(content), most)
+    return content
+
+
+def _closed(component: Any) -> Any:
+    """A component of Gradio without its readers and its downloads.
+
+    They are replaced in this one component: for a class that derives from its own, Gradio writes a file beside the
+    source.
+    """
+    move, move_async = component.move_resource_to_block_cache, component.async_move_resource_to_block_cache
+
+    def checked(place: Any) -> Any:
+        _refuse_address(place)
+        return move(place)
+
+    async def checked_async(place: Any) -> Any:
+        _refuse_address(place)
+        return await move_async(place)
+
+    component.preprocess, component.postprocess = _as_it_came, _for_the_browser
+    component.move_resource_to_block_cache, component.async_move_resource_to_block_cache = checked, checked_async
+    return component
+
+
+def _as_it_came(payload: Any) -> Any:
+    return payload
+
+
+def _for_the_browser(value: Any) -> Any:
+    """A data URL of the content of a JPEG, or a file."""
+    from gradio.data_classes import FileData, ImageData
+
+    if isinstance(value, bytes):
+        return ImageData(url=DATA_URL + base64.b64encode(value).decode())
+    return None if value is None else FileData(path=str(value), orig_name=Path(value).name)
+
+
+def _refuse_address(place: Any) -> None:
+    if str(place).lower().startswith(("http:", "https:")):
+        raise import_gradio().Error(str(refusal("no_url")), print_exception=False)

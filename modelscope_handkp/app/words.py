@@ -1,0 +1,187 @@
+"""What the page says, in English and Chinese."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+LANGUAGES = ("en", "zh")
+LOCALES = {"en": ("en",), "zh": ("zh", "zh-CN", "zh-TW")}  # by which Gradio calls them
+
+# Sentences that Gradio shows in the language of the browser, name -> (English, Chinese).
+LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "title": ("# Hand keypoints", "# 手部关键点"),
+        "subtitle": (
+            "Finds every hand in an image, a video or your camera, and the 21 keypoints and the gesture of each.",
+            "找出图像、视频或摄像头画面中的每一只手，标出各自的 21 个关键点，并识别手势。",
+        ),
+        "privacy": (
+            "Uploads stay on this server and are deleted after {minutes} minutes.",
+            "上传的文件只保存在本服务器上，{minutes} 分钟后删除。",
+        ),
+        "image_tab": ("Image", "图像"),
+        "camera_tab": ("Camera", "摄像头"),
+        "video_tab": ("Video", "视频"),
+        "image_in": ("Your image", "你的图像"),
+        "image_out": ("Hands found", "检测结果"),
+        "camera_in": ("Your camera", "你的摄像头"),
+        "camera_out": ("Hands, live", "实时结果"),
+        "video_in": ("Your video", "你的视频"),
+        "video_out": ("Hands followed", "跟踪结果"),
+        "follow": ("Follow the hands", "开始跟踪"),
+        "examples": ("Or try one of these rendered images", "或者试试这些渲染的图像"),
+        "settings": ("Settings", "设置"),
+        "model": ("Model", "模型"),
+        "embedded": ("embedded", "内置模型"),
+        "engine": ("Engine", "推理引擎"),
+        "hand_threshold": ("Least confidence of a hand", "手的最低置信度"),
+        "hand_threshold_info": ("0: as the model has it", "0：采用模型自带的值"),
+        "keypoint_threshold": ("Least score of a keypoint", "关键点的最低得分"),
+        "json": ("JSON", "JSON"),
+        "csv": ("CSV", "CSV"),
+        "json_file": ("Download JSON", "下载 JSON"),
+        "csv_file": ("Download CSV", "下载 CSV"),
+        "image_placeholder": ("Drop an image here\n– or –\nclick to choose one", "把图像拖到这里\n– 或者 –\n点击选择"),
+        "image_hint": (
+            "JPEG, PNG, WebP, HEIC and others, up to {pixels} million pixels and {size} MB.",
+            "支持 JPEG、PNG、WebP、HEIC 等格式，最多 {pixels} 百万像素、{size} MB。",
+        ),
+        "camera_hint": (
+            "Allow the camera, then press record. It stops after {camera_seconds} seconds; start it again as you like.",
+            "允许使用摄像头，然后开始录制。{camera_seconds} 秒后自动停止，可以随时重新开始。",
+        ),
+        "video_hint": ("Up to {video_seconds} seconds and {size} MB.", "最长 {video_seconds} 秒，最大 {size} MB。"),
+    }
+)
+
+# Sentences of answers, in the language that the request asks for.
+SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "no_hand": ("No hand was found.", "没有找到手。"),
+        "one_hand": ("1 hand was found.", "找到 1 只手。"),
+        "hands": ("{count} hands were found.", "找到 {count} 只手。"),
+        "frames": (
+            "{frames} frames, {seconds} s. Hands followed: {count}.",
+            "共 {frames} 帧、{seconds} 秒，跟踪到 {count} 只手。",
+        ),
+        "cut_short": (
+            "The time for one request was over: this is the video up to {seconds} s.",
+            "单次请求的时间已用完，这是视频的前 {seconds} 秒。",
+        ),
+        "broke_off": ("The video breaks off: {error}", "视频在中途中断：{error}"),
+        "no_image": ("This is no image, but {kind}.", "这不是图像，而是{kind}。"),
+        "no_video": ("This is no video, but {kind}.", "这不是视频，而是{kind}。"),
+        "video_for_image": (
+            "This is a video: open it under Video.",
+            "这是视频，请在“视频”页打开。",
+        ),
+        "image_for_video": ("This is an image: open it under Image.", "这是图像，请在“图像”页打开。"),
+        "too_many_pixels": (
+            "This has more than {most} million pixels a frame: make it smaller.",
+            "每帧超过 {most} 百万像素，请先缩小。",
+        ),
+        "too_long": (
+            "The video is {seconds} s long; up to {most} s are taken: cut it.",
+            "视频长 {seconds} 秒，最多接受 {most} 秒，请先剪短。",
+        ),
+        "too_large": ("The file is larger than {most} MB.", "文件超过 {most} MB。"),
+        "full": (
+            "The server has no room for more files now: try again in some minutes.",
+            "服务器暂存空间已满，请几分钟后再试。",
+        ),
+        "no_file": ("Upload a file first.", "请先上传文件。"),
+        "no_url": ("Addresses are not fetched: upload the file.", "不会下载网址，请上传文件。"),
+        "refused": ("It cannot be used: {error}", "无法处理：{error}"),
+        "failed": ("Something went wrong here; the log of the server has it.", "服务器出错，详情见服务器日志。"),
+        "slow": (
+            "{rate} frames a second: the server is busy or the connection slow. Move slowly.",
+            "每秒 {rate} 帧：服务器繁忙或网络较慢，请放慢动作。",
+        ),
+        "rate": ("{rate} frames a second", "每秒 {rate} 帧"),
+        "show_hand": ("Show a hand to the camera.", "请把手放到摄像头前。"),
+        "hand": ("Hand", "手"),
+        "gesture": ("Gesture", "手势"),
+        "confidence": ("Confidence", "置信度"),
+        "box": ("Box (x1, y1, x2, y2)", "边框（x1, y1, x2, y2）"),
+        "from": ("From", "开始"),
+        "to": ("To", "结束"),
+        "html": ("an HTML page", "网页（HTML）"),
+        "text": ("text", "文本"),
+        "zip": ("a zip archive", "zip 压缩包"),
+        "pdf": ("a PDF document", "PDF 文档"),
+        "empty": ("an empty file", "空文件"),
+    }
+)
+
+# What the script of the page says of cameras.
+CAMERA: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "denied": (
+            "The camera is not allowed. Allow it beside the address in your browser, then start again; "
+            "or use the tabs Image and Video.",
+            "摄像头未获授权。请在浏览器地址栏旁允许使用摄像头后重试，或者使用“图像”和“视频”页。",
+        ),
+        "none": (
+            "No camera was found. Connect one, or use the tabs Image and Video.",
+            "没有找到摄像头。请连接摄像头，或者使用“图像”和“视频”页。",
+        ),
+        "busy": (
+            "The camera is in use by another program. Close that, then start again.",
+            "摄像头正被其他程序占用，请关闭该程序后重试。",
+        ),
+        "insecure": (
+            "Browsers give the camera only to pages on https or on localhost.",
+            "浏览器只允许 https 或 localhost 的页面使用摄像头。",
+        ),
+        "background": (
+            "This tab was in the background, where browsers slow the camera down.",
+            "页面刚才在后台，浏览器会放慢摄像头。",
+        ),
+    }
+)
+
+GESTURES: Mapping[str, tuple[str, str, str]] = MappingProxyType(  # name -> sign, English, Chinese
+    {
+        "fist": ("✊", "fist", "握拳"),
+        "open_palm": ("✋", "open palm", "张开手掌"),
+        "pointing": ("☝️", "pointing", "食指指向"),
+        "victory": ("✌️", "victory", "剪刀手"),
+        "three": ("3", "three", "三"),
+        "four": ("4", "four", "四"),
+        "ok": ("👌", "OK", "OK"),
+        "thumbs_up": ("👍", "thumbs up", "竖起拇指"),
+        "thumbs_down": ("👎", "thumbs down", "拇指向下"),
+        "pinch": ("🤏", "pinch", "捏合"),
+        "call": ("🤙", "call", "打电话"),
+        "rock": ("🤘", "rock", "摇滚"),
+        "none": ("–", "none", "无"),
+    }
+)
+
+
+def language_of(accepted: str | None) -> str:
+    """The language of `LANGUAGES` that a request's header Accept-Language asks for first; English for others."""
+    first = (accepted or "").strip().lower()
+    return "zh" if first.startswith("zh") else "en"
+
+
+def say(language: str, name: str, **values: Any) -> str:
+    """A sentence of `SENTENCES`."""
+    return SENTENCES[name][LANGUAGES.index(language)].format(**values)
+
+
+def gesture_text(language: str, name: str) -> str:
+    """A gesture's sign and name; a name of one's own stays as it is."""
+    if name not in GESTURES:
+        return name
+    sign, *names = GESTURES[name]
+    return f"{sign} {names[LANGUAGES.index(language)]}"
+
+
+def translations(**values: Any) -> dict[str, dict[str, str]]:
+    """`LABELS` by locale, as ``gradio.I18n`` takes them."""
+    return {
+        locale: {name: texts[LANGUAGES.index(language)].format(**values) for name, texts in LABELS.items()}
+        for language, locales in LOCALES.items()
+        for locale in locales
+    }
