@@ -13,9 +13,20 @@ from .exit_codes import OK, SOME_FAILED
 
 def add_command(commands: Any) -> None:
     """Add ``gestures`` to argparse's subparsers."""
-    parser = commands.add_parser("gestures", help="teach gestures of your own")
+    parser = commands.add_parser(
+        "gestures",
+        help="teach gestures of your own",
+        description="Teach gestures of your own: a few images of each become a file of examples, by which `recognize` "
+        "of modelscope_handkp.gestures names hands in Python. It knows others without such a file: docs/gestures.md.",
+        epilog="example: %(prog)s train my_gestures/ --out gestures.json",
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    train = actions.add_parser("train", help="learn gestures from a folder of images for each, named by the gesture")
+    train = actions.add_parser(
+        "train",
+        help="learn gestures from a folder of images for each, named by the gesture",
+        description="Learn gestures from a few images of each: FOLDER/GESTURE/*.jpg. Images in which no hand is found "
+        "are left out and named.",
+    )
     train.add_argument("folder", type=Path, metavar="FOLDER", help="holds the folders; one named none is no gesture")
     train.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file of the examples")
     train.add_argument("--model", help="a model directory or hub id (default: the embedded model)")

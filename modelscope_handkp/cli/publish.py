@@ -29,16 +29,14 @@ def add_command(commands: Any) -> None:
 
 def _publish(arguments: argparse.Namespace) -> int:
     plugin = _plugin()
-    plugin.check_id(arguments.model_id)
-    client = None if arguments.dry_run else plugin.Client()
     publication = plugin.prepare(arguments.model_dir, arguments.model_id)
+    if arguments.dry_run and publication.card.changed:
+        print(f"README.md, as it would be written:\n\n{publication.card.text}")
     _show(publication)
-    if client is None:
-        if publication.card.changed:
-            print(f"\nREADME.md, as it would be written:\n\n{publication.card.text}")
+    if arguments.dry_run:
         print("dry run: nothing was written or sent.")
         return OK
-    page = publication.send(client, arguments.private)
+    page = publication.send(plugin.Client(), arguments.private)
     print(f"published: {page}")
     return OK
 
@@ -58,8 +56,10 @@ def _show(publication: Any) -> None:
     elif card.changed:
         page = "its page is written anew" if card.has_new_page else "its page stays as it is"
         print(f"README.md: {page}; front matter gets {', '.join(card.added) or 'nothing new'}")
-    if "license" in card.added:
-        print("README.md: the licence is the hub's default; write another into its front matter if it is not yours")
+    if card.licence:
+        print(
+            f"README.md: none was stated, so its licence is {card.licence}; write another into its front matter if not"
+        )
 
 
 def _hands(count: int) -> str:

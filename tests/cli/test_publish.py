@@ -30,10 +30,11 @@ def test_a_dry_run_shows_everything_and_changes_nothing(
         "tasks:\n- hand-2d",
         "1 hand found",
         "model='me/hands'",
-        "licence is the hub's default",
+        "none was stated, so its licence is Apache License 2.0",
         "nothing was written or sent",
     ):
         assert text in said
+    assert said.index("In English") < said.index("3 files") < said.index("nothing was written or sent")
     assert {path: path.read_bytes() for path in model_dir.iterdir()} == before
     assert hub.requests == []
 
@@ -64,6 +65,7 @@ def test_a_card_that_is_completed_is_said(model_dir: Path, hub: Hub, capsys: pyt
     ("arguments", "said"),
     [
         ([".", "hands"], "OWNER/NAME"),
+        ([".", "OWNER/NAME"], "only shows where an id stands"),
         (["nothing", ID], "no directory of a model"),
         (["in", ID], "no configuration.json"),
     ],
@@ -78,14 +80,20 @@ def test_what_cannot_be_published_is_one_sentence(
     assert hub.requests == []
 
 
-def test_without_a_token_nothing_is_checked(
+def test_without_a_token_all_is_checked_and_shown_first(
     model_dir: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MODELSCOPE_API_TOKEN", "")
     assert main(["publish", str(model_dir), ID]) == 2
     said = capsys.readouterr()
+    assert "1 hand found" in said.out and "pytorch_model.pt" in said.out
     assert "there is no token for the hub: run modelscope login" in said.err
-    assert said.out == ""
+    (model_dir / "configuration.json").write_text("{}")
+    assert main(["publish", str(model_dir), ID]) == 2
+    said = capsys.readouterr()
+    assert "cannot be published" in said.err and "modelscope login" not in said.err
+    assert not (model_dir / "README.md").exists()
+    assert hub.requests == []
 
 
 def test_a_failure_on_the_hub_is_one_sentence(

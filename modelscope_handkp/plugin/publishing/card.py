@@ -35,7 +35,8 @@ class Card:
     """A README.md as it is published.
 
     text: the whole of it. added: keys that the front matter lacked. has_new_page: its page is written here, now.
-    existed: whether the directory has one. changed: whether it is another than that.
+    existed: whether the directory has one. changed: whether it is another than that. licence: that is written since the
+    front matter had none; "": it has.
     """
 
     text: str
@@ -43,6 +44,7 @@ class Card:
     has_new_page: bool
     existed: bool
     changed: bool
+    licence: str
 
 
 def make_card(model_dir: Path, model_id: str) -> Card:
@@ -53,13 +55,13 @@ def make_card(model_dir: Path, model_id: str) -> Card:
     """
     path = model_dir / CARD_FILE
     present = _read(path) if path.is_file() else ""
-    # fine-tuning copies the card of the model that it starts from; the embedded one's says nothing of this model
+    # fine-tuning copies the card of the model that it starts from; of the embedded one's the licence alone holds
     is_finetuned = present == _read(EMBEDDED_MODEL_DIR / CARD_FILE) and not _is_embedded(model_dir)
     base = "" if is_finetuned else present
     match = FRONT_MATTER.match(base)
     front, page = (match[1], base[match.end() :]) if match else ("", base)
-    known = _parse(front)
-    missing = {key: value for key, value in _front_matter(model_dir).items() if key not in known}
+    known, licence = _parse(front), _licence(present) or LICENSE
+    missing = {key: value for key, value in _front_matter(model_dir, licence).items() if key not in known}
     is_old = _is_own(page) and ((model_dir / EVALUATION_FILE).is_file() or f"'{model_id}'" not in page)
     has_new_page = is_old or not page.strip()
     if has_new_page:
@@ -68,7 +70,12 @@ def make_card(model_dir: Path, model_id: str) -> Card:
     if not set(missing) <= set(_parse(front)):
         raise ConfigError("the front matter of README.md cannot be added to; write one key a line.")
     text = f"---\n{front}---\n{page}" if missing or match is None else match[0] + page
-    return Card(text, tuple(missing), has_new_page, path.is_file(), text != present)
+    return Card(text, tuple(missing), has_new_page, path.is_file(), text != present, missing.get("license", ""))
+
+
+def _licence(card: str) -> Any:
+    match = FRONT_MATTER.match(card)
+    return _parse(match[1]).get("license") if match else None
 
 
 def _marked(page: str) -> str:
@@ -120,7 +127,7 @@ def _to_yaml(values: dict[str, Any]) -> str:
     return text
 
 
-def _front_matter(model_dir: Path) -> dict[str, Any]:
+def _front_matter(model_dir: Path, licence: Any) -> dict[str, Any]:
     """The keys that the hub's cards have, as those of its other models of the field."""
     return {
         "tasks": [names.TASK],
@@ -128,7 +135,7 @@ def _front_matter(model_dir: Path) -> dict[str, Any]:
         "frameworks": ["pytorch"],
         "model-type": ["HRNet"],
         "metrics": list(METRICS),
-        "license": LICENSE,
+        "license": licence,
         "finetune-support": not (model_dir / EXPORT_FILE).is_file(),
         "tags": ["hand", "keypoints", "pose", names.DISTRIBUTION],
         "widgets": [{"task": names.TASK, "inputs": [{"type": "image"}]}],

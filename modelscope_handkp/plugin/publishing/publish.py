@@ -18,6 +18,7 @@ from .contents import CARD_FILE, find_contents
 logger = logging.getLogger(__name__)
 
 MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+PLACEHOLDERS = {"OWNER", "NAME"}  # of the documents and of --help
 MASTER = "master"
 MESSAGE = f"Published by modelscope-handkp {__version__}"
 
@@ -77,21 +78,25 @@ def publish(
     Raises:
         HandkpError: as `prepare`, `Client` and `Publication.send`.
     """
-    check_id(model_id)
-    client = Client(token)
-    return prepare(model_dir, model_id).send(client, private, revision)
+    return prepare(model_dir, model_id).send(Client(token), private, revision)
 
 
 def check_id(model_id: object) -> None:
     """Refuse what is no id of the hub.
 
     Raises:
-        InputError: anything else than ``owner/name`` of letters, digits, ``_``, ``.`` and ``-``.
+        InputError: anything else than ``owner/name`` of letters, digits, ``_``, ``.`` and ``-``; or the words of an
+            example themselves.
     """
     if not isinstance(model_id, str) or not MODEL_ID.fullmatch(model_id):
         raise InputError(
             f"{model_id!r:.80} is no id of a model on the hub: it must be OWNER/NAME, each of letters, digits, "
             "'_', '.' and '-'."
+        )
+    if {*model_id.split("/")} & PLACEHOLDERS:
+        raise InputError(
+            f"{model_id} only shows where an id stands: write your name on the hub and a name for the model, such as "
+            "my-name/my-hands."
         )
 
 

@@ -38,6 +38,7 @@ def test_a_new_card_has_what_the_hub_reads(model_dir: Path) -> None:
     assert found["license"] == "Apache License 2.0"
     assert found["metrics"] == ["PCK", "AUC", "EPE"]
     assert set(card.added) == set(found)
+    assert card.licence == "Apache License 2.0"
 
 
 def test_a_new_page_says_how_the_model_is_run_and_how_it_was_trained(model_dir: Path) -> None:
@@ -86,6 +87,7 @@ def test_keys_are_added_and_those_that_are_there_stay(model_dir: Path) -> None:
     found = front(card.text)
     assert (found["license"], found["tags"], found["tasks"]) == ("MIT License", ["x"], ["hand-2d-keypoints"])
     assert not {"license", "tags"} & set(card.added)
+    assert card.licence == ""
     assert (card.existed, card.has_new_page, card.changed) == (True, False, True)
 
 
@@ -131,6 +133,18 @@ def test_the_card_of_the_embedded_model_is_not_that_of_one_fine_tuned_from_it(mo
     (model_dir / "eval_result.txt").write_text('{"PCK": 0.25}')
     assert "Fine-tuned" in make_card(write(model_dir, card.text), ID).text
     assert "The embedded hand model" in make_card(EMBEDDED_MODEL_DIR, ID).text
+
+
+def test_the_licence_of_the_embedded_model_is_that_of_its_card_and_of_models_fine_tuned_from_it(
+    model_dir: Path,
+) -> None:
+    """It was trained on images with terms of their own, so that a card must not say that it is free for all uses."""
+    card = make_card(EMBEDDED_MODEL_DIR, ID)
+    assert front(card.text)["license"] == "other"
+    assert ("license" in card.added, card.licence, card.has_new_page) == (False, "", False)
+    shutil.copy(EMBEDDED_MODEL_DIR / "README.md", model_dir)
+    card = make_card(model_dir, ID)
+    assert front(card.text)["license"] == card.licence == "other"
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,13 @@ def test_what_is_no_id_is_refused(name: Any, tmp_path: Path) -> None:
         prepare(tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["me/hands", "my-org/hands_v1.2", "A1/0"])
+@pytest.mark.parametrize("name", ["OWNER/NAME", "me/NAME", "OWNER/hands"])
+def test_the_words_of_an_example_are_no_id(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"^{name} only shows where an id stands: write your name"):
+        prepare(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["me/hands", "my-org/hands_v1.2", "A1/0", "owner/name"])
 def test_ids(name: str) -> None:
     check_id(name)
 
@@ -254,6 +260,18 @@ def test_a_directory_that_is_wrong_sends_nothing(model_dir: Path, hub: Hub) -> N
     with pytest.raises(InputError, match="does not name this package"):
         publish(model_dir, ID)
     assert (hub.requests, contents(model_dir)) == ([], before)
+
+
+def test_what_is_wrong_with_a_directory_is_told_without_a_token(
+    model_dir: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "")
+    with pytest.raises(InputError, match="there is no token"):
+        publish(model_dir, ID)
+    edit(model_dir, lambda config: config.pop("plugins"))
+    with pytest.raises(InputError, match="does not name this package"):
+        publish(model_dir, ID)
+    assert hub.requests == []
 
 
 def test_a_card_that_cannot_be_written_sends_nothing(
