@@ -22,11 +22,16 @@ def main() -> None:
     parser.add_argument("--track", action="store_true", help="follow the hands of videos")
     arguments = parser.parse_args()
 
-    setting = {"tta": "none", "engine": "auto"}  # the fast one
     summary = run_batch(
-        arguments.source, arguments.output, arguments.address, track=arguments.track, resume=True, **setting
+        arguments.source,
+        arguments.output,
+        arguments.address,
+        track=arguments.track,
+        resume=True,
+        tta="none",  # the fast one
     )
     print(f"{summary.images} images and frames, {summary.errors} of them could not be read")
+    print("\n".join(summary.first_errors))
     if "://" not in arguments.output:
         hands = Counter(len(record.hands) for record in read(arguments.output) if record.hands is not None)
         for number, images in sorted(hands.items()):
