@@ -17,15 +17,14 @@ def in_node(imports: str, body: str, **given: Any) -> Any:
     """What the body of a JavaScript function returns.
 
     Args:
-        imports: as in ``import { X } from "./src/x.js"``, relative to the page's folder.
+        imports: as in ``import { X } from "./src/x.js"``; "./ is the page's folder.
         given: what it finds in ``given``, as JSON.
     """
-    source = imports.replace('"./', f'"{WEB.as_uri()}/')
-    code = f"""{source}
+    code = f"""{imports}
     import {{ readFileSync }} from "node:fs";
     const given = JSON.parse(readFileSync(0, "utf8"));
     const run = async () => {{ {body} }};
-    process.stdout.write(JSON.stringify(await run()));"""
+    process.stdout.write(JSON.stringify(await run()));""".replace('"./', f'"{WEB.as_uri()}/')
     assert NODE is not None
     command = [NODE, "--input-type=module", "--eval", code]
     ran = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, timeout=120, check=False)

@@ -12,13 +12,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import cv2
+
 from modelscope_handkp.export.writer import export_model
 from modelscope_handkp.gestures import gesture_rules
 from modelscope_handkp.gestures.stream import END_SECONDS, KEPT_SHARE, START_SECONDS
+from modelscope_handkp.synthetic import render_image
 
 HERE = Path(__file__).resolve().parent
 SOURCES = ("index.html", "style.css", "isolation.js", "icon.svg", "src", "game")
-EXAMPLE = HERE.parent / "hands.jpg"
+EXAMPLE = {"seed": 102, "hands": 2, "level": "easy", "gesture": "open_palm"}  # an image to click, rendered
 PACKAGE = "onnxruntime-web"
 RUNTIMES = {  # backend -> its script and its WebAssembly
     "wasm": ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"),
@@ -45,7 +48,7 @@ def build(out, packages, model=None):
             shutil.copytree(HERE / name, out / name, ignore=shutil.ignore_patterns(".*", "*.md"))
         else:
             shutil.copyfile(HERE / name, out / name)
-    shutil.copyfile(EXAMPLE, out / "example.jpg")
+    cv2.imwrite(str(out / "example.jpg"), render_image(**EXAMPLE)[0])
     sizes = {path.relative_to(out).as_posix(): path.stat().st_size for path in sorted(out.rglob("*")) if path.is_file()}
     sizes.pop("files.json", None)
     listed = {name: size for name, size in sizes.items() if name.split("/")[0] in LISTED}

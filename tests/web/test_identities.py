@@ -59,7 +59,6 @@ def test_a_hand_points_from_its_palm_and_a_pinch_from_between_the_tips_mirrored(
     for index, place in {4: [100, 40, 1], 8: [120, 60, 1], 0: [200, 100, 1], 5: [200, 100, 1], 9: [200, 100, 1],
                          13: [200, 100, 1], 17: [300, 200, 1]}.items():  # fmt: skip
         keypoints[index] = place
-    names = ("pinch", "fist")
     pointers = in_node(
         'import { pointersOf } from "./src/pointers.js";',
         "return pointersOf(given.hands, 400, 200);",

@@ -33,6 +33,7 @@ export async function readImage(blob, name) {
  */
 export async function openVideo(video, blob, name) {
   video.src = URL.createObjectURL(blob);
+  video.loop = true;
   await new Promise((resolve, reject) => {
     video.onloadeddata = () => (video.videoWidth ? resolve() : reject(new Error(texts.errors.file(name))));
     video.onerror = () => reject(new Error(texts.errors.file(name)));
