@@ -120,12 +120,15 @@ def _image_tab(page: Page, texts: Texts, settings: list[Any]) -> None:
 
         return _shown(_said(answer, request))
 
-    shared: dict[str, Any] = {"trigger_mode": "always_last", "concurrency_limit": page.limits.images, "concurrency_id": "image"}
+    shared: dict[str, Any] = {
+        "trigger_mode": "always_last",
+        "concurrency_limit": page.limits.images,
+        "concurrency_id": "image",
+    }
     inputs, outputs = [given, *settings], [words, drawn, *files]
     given.change(on_image, inputs, outputs, api_name="image", show_progress_on=drawn, **shared)
     for setting in settings:
-        event = setting.release if isinstance(setting, gradio.Slider) else setting.change
-        event(on_image, inputs, outputs, api_visibility="private", show_progress_on=drawn, **shared)
+        setting.change(on_image, inputs, outputs, api_visibility="private", show_progress_on=drawn, **shared)
 
 
 def _camera_tab(page: Page, texts: Texts, settings: list[Any]) -> None:

@@ -1,6 +1,7 @@
 """The server of the page."""
 
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -24,6 +25,7 @@ LIMITS = Limits()
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 FOLDER, ANALYTICS = "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"  # variables that Gradio reads
 THREADS = 40  # that answer requests; the limits of each kind are lower
+SESSIONS = 1000  # of visitors, whose cameras are remembered
 EXAMPLES = (  # seed, gesture and hands of each
     (2, "victory", 2),
     (13, "open_palm", 1),
@@ -35,13 +37,13 @@ EXAMPLE_SIZE = (480, 400)  # pixels
 
 
 @contextmanager
-def running(models: Models, host: str = HOST, port: int | None = PORT, limits: Limits = LIMITS) -> Iterator[str]:
+def running(models: Models, host: str = HOST, port: int = PORT, limits: Limits = LIMITS) -> Iterator[str]:
     """The address of a server that runs while the block does; then its files are deleted.
 
     Nothing is asked of any network but what visitors send.
 
     Args:
-        host: the address that it listens at; "0.0.0.0": all of this machine. port: None: a free one.
+        host: the address that it listens at; "0.0.0.0": all of this machine. port: 0: a free one.
     Raises:
         MissingPackageError: Gradio is not installed. OSError: the port is not free.
     """
@@ -56,18 +58,34 @@ def running(models: Models, host: str = HOST, port: int | None = PORT, limits: L
         sweeper = threading.Thread(target=_sweep, args=(folder, ended), daemon=True)
         sweeper.start()
         try:
-            _, address, _ = blocks.launch(
-                server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True, inbrowser=False,
-                show_error=True, max_file_size=limits.file_bytes, max_threads=THREADS, ssr_mode=False, pwa=False,
-                mcp_server=False, enable_monitoring=False, state_session_capacity=1000, footer_links=[], i18n=texts,
-                theme=_theme(gradio), css=CSS, head=head(),
-                app_kwargs={"middleware": [_middleware(limits, folder)], "docs_url": None, "redoc_url": None},
-            )  # fmt: skip
+            _, address, _ = blocks.launch(**_launching(gradio, texts, limits, folder, host, port))
             yield address
         finally:
             ended.set()
             blocks.close(verbose=False)
             sweeper.join()
+
+
+def _launching(gradio: Any, texts: Any, limits: Limits, folder: Path, host: str, port: int) -> dict[str, Any]:
+    """The arguments of Gradio's ``launch``: nothing that is not named here leaves this machine."""
+    middleware = [_middleware(limits, folder)]
+    return {
+        "server_name": host,
+        "server_port": port or _free_port(host),
+        "max_file_size": limits.file_bytes,
+        "max_threads": THREADS,
+        "state_session_capacity": SESSIONS,
+        "app_kwargs": {"middleware": middleware, "docs_url": None, "redoc_url": None, "openapi_url": None},
+        "prevent_thread_lock": True,
+        "show_error": True,
+        "quiet": True,
+        **dict.fromkeys(("share", "inbrowser", "ssr_mode", "pwa", "mcp_server", "enable_monitoring"), False),
+        "i18n": texts,
+        "theme": _theme(gradio),
+        "css": CSS,
+        "head": head(),
+        "footer_links": [],
+    }
 
 
 def serve(models: Models, host: str = HOST, port: int = PORT) -> None:
@@ -92,6 +110,12 @@ def write_examples(folder: Path) -> list[Path]:
         cv2.imwrite(str(path), frame.image)
         paths.append(path)
     return paths
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as free:
+        free.bind((host, 0))
+        return int(free.getsockname()[1])
 
 
 def _theme(gradio: Any) -> Any:

@@ -1,6 +1,9 @@
 """Gradio's components for images and videos of strangers: a file is passed on unread, and nothing is downloaded."""
 
+import abc
 import base64
+import functools
+import importlib.util
 import io
 from pathlib import Path
 from typing import Any
@@ -12,29 +15,38 @@ from .limits import check_pixels, refusal
 DATA_URL = "data:image/jpeg;base64,"
 
 
+def check_gradio() -> None:
+    """Refuse to go on without Gradio, which takes seconds to import.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise MissingPackageError("the app needs Gradio: pip install 'modelscope-handkp[app]'.")
+
+
 def import_gradio() -> Any:
     """Gradio.
 
     Raises:
         MissingPackageError: it is not installed.
     """
-    try:
-        import gradio
-    except ImportError:
-        raise MissingPackageError("the app needs Gradio: pip install 'modelscope-handkp[app]'.") from None
+    check_gradio()
+    import gradio
+
     return gradio
 
 
 def image_file(**options: Any) -> Any:
     """A ``gradio.Image`` that gives a function what `given_file` or `sources.images.load_image` takes: Gradio's own
     decodes with Pillow whatever comes. It is set to the content of a JPEG, which no file is written for."""
-    return _closed(import_gradio().Image(**options))
+    return _closed(import_gradio().Image)(**options)
 
 
 def video_file(**options: Any) -> Any:
     """A ``gradio.Video`` that gives a function what `given_file` takes: Gradio's own runs FFmpeg on some files. It is
     set to the path of an mp4."""
-    return _closed(import_gradio().Video(**options))
+    return _closed(import_gradio().Video)(**options)
 
 
 def given_file(payload: Any) -> tuple[Path, str]:
@@ -62,29 +74,30 @@ def given_frame(payload: Any, most: int) -> bytes:
     return content
 
 
+@functools.cache
 def _closed(component: Any) -> Any:
-    """A component of Gradio without its readers and its downloads.
+    """A class of Gradio's without its readers and its downloads.
 
-    They are replaced in this one component: for a class that derives from its own, Gradio writes a file beside the
-    source.
+    It is made without the metaclass's ``__new__``, which writes a file beside this one.
     """
-    move, move_async = component.move_resource_to_block_cache, component.async_move_resource_to_block_cache
 
-    def checked(place: Any) -> Any:
+    def move(self: Any, place: Any) -> Any:
         _refuse_address(place)
-        return move(place)
+        return component.move_resource_to_block_cache(self, place)
 
-    async def checked_async(place: Any) -> Any:
+    async def move_async(self: Any, place: Any) -> Any:
         _refuse_address(place)
-        return await move_async(place)
+        return await component.async_move_resource_to_block_cache(self, place)
 
-    component.preprocess, component.postprocess = _as_it_came, _for_the_browser
-    component.move_resource_to_block_cache, component.async_move_resource_to_block_cache = checked, checked_async
-    return component
-
-
-def _as_it_came(payload: Any) -> Any:
-    return payload
+    replaced = {
+        "__module__": __name__,
+        "is_template": True,  # the browser shows what it shows for the component
+        "preprocess": lambda self, payload: payload,
+        "postprocess": lambda self, value: _for_the_browser(value),
+        "move_resource_to_block_cache": move,
+        "async_move_resource_to_block_cache": move_async,
+    }
+    return abc.ABCMeta.__new__(type(component), f"Closed{component.__name__}", (component,), replaced)
 
 
 def _for_the_browser(value: Any) -> Any:

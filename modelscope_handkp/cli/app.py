@@ -6,7 +6,7 @@ from typing import Any
 
 from ..app import Models, serve
 from ..app.server import HOST, PORT
-from ..app.uploads import import_gradio
+from ..app.uploads import check_gradio
 from ..engines import AUTO, ENGINES
 from .exit_codes import OK
 from .termination import orderly_termination
@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    import_gradio()  # what is missing is said before any work
+    check_gradio()  # what is missing is said before any work
     with orderly_termination():
         print("The models are read ...", file=sys.stderr)
         serve(Models(arguments.model, arguments.engine, arguments.device), arguments.host, arguments.port)
