@@ -30,6 +30,8 @@ footer { display: none !important; }
 .chips { display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 10px; min-height: 2.3em; align-items: center; }
 .chip { padding: 5px 13px; border-radius: 999px; font-weight: 600; border: 2px solid var(--hand);
   background: color-mix(in srgb, var(--hand) 16%, transparent); }
+/* trimming runs a program that Gradio fetches from elsewhere; it, and its undoing, are the first of these buttons */
+#video-in .icon-button-wrapper button:not(:last-child) { display: none !important; }
 #camera-words:has(#camera-note:empty) { display: none; }
 #image-words .html-container, #video-words .html-container, #camera-status .html-container,
 #camera-words .html-container { padding: 0 !important; }

@@ -22,8 +22,14 @@ def test_the_camera_shows_hands_with_identities_and_gestures(
         words(page, "camera-status", "Hand 1 · ✋ open palm")
         words(page, "camera-status", "frames a second")
         page.wait_for_selector("#camera-out img[src^='data:image/jpeg']")
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        words(page, "camera-note", "in the background")
+        page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_selector("#camera-note", state="hidden")
         page.locator("#camera-in button:visible:has-text('Stop')").click()
-        assert page.inner_text("#camera-note") == ""
+        assert page.text_content("#camera-note") == ""
         is_clean(opened)
 
 

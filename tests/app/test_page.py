@@ -89,6 +89,8 @@ def test_a_video_is_answered_with_its_hands_and_gestures(
         words(page, "video-words", "Upload a file first")
         upload(page, path, "video-in")
         page.wait_for_selector("#video-in video")
+        page.wait_for_selector("#video-in button[aria-label=Clear]")
+        assert not page.is_visible("#video-in button[aria-label*=Trim]")  # it would fetch a program from elsewhere
         page.click("#follow")
         assert "open palm" in words(page, "video-words", "18 frames")
         page.wait_for_selector("#video-out video")
