@@ -15,8 +15,8 @@ from .cluster import Workers, choose_workers, connect, import_ray
 from .inputs import list_items
 from .options import whole_options
 from .parts import Written, write_part
+from .paths import absolute
 from .plan import Plan, PlanReader, groups, items_of, items_table
-from .storage import absolute
 from .worker import Annotator
 
 ROWS_AT_ONCE = 64  # that a worker hands on

@@ -15,7 +15,8 @@ from ..sources.images import load_image
 from ..sources.listing import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ..sources.video import is_video, open_video
 from .columns import image_column, is_text
-from .storage import SCHEME_END, UnreachableError, absolute, first_line, join, read_bytes, storage_of, walk
+from .paths import SCHEME_END, absolute, join
+from .storage import UnreachableError, first_line, read_bytes, storage_of, walk
 
 IMAGE, VIDEO, ROWS = "image", "video", "rows"
 LIST_SUFFIXES = (".txt", ".lst")

@@ -18,8 +18,9 @@ from .inputs import list_items
 from .lock import only_job
 from .options import differences, job_settings, whole_options
 from .parts import Written, first_errors, written_parts
+from .paths import absolute
 from .plan import Plan, begin, read_plan, write_plan
-from .storage import Disk, absolute, storage_of
+from .storage import Disk, storage_of
 
 MAX_BLOCKS = 20_000  # of a job, since Ray keeps count of each
 MAX_FAILED = 20  # parts that may fail before the job is given up

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .paths import SCHEME_END, join
 from .plan import forget_plan
-from .storage import SCHEME_END, UnreachableError, join, read_bytes, storage_of
+from .storage import UnreachableError, read_bytes, storage_of
 
 LOCK, RUNNING = ".job/lock", ".job/running.json"
 BEAT_SECONDS = 20.0  # from one sign of life on an object store to the next

@@ -13,7 +13,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ..errors import InputError
 from ..results.tables import import_pyarrow
 from .inputs import Item
-from .storage import join, read_bytes, storage_of
+from .paths import join
+from .storage import read_bytes, storage_of
 
 PLAN, SETTINGS = ".job/plan-{:05d}.parquet", ".job/job.json"
 PLAN_NAME = re.compile(r"/plan-\d{5,}\.parquet$")

@@ -22,7 +22,8 @@ from ..sources.images import load_image
 from ..sources.video import open_video
 from .columns import image_column
 from .inputs import IMAGE, ROWS, Item
-from .storage import SCHEME_END, UnreachableError, join, read_bytes, storage_of
+from .paths import SCHEME_END, join
+from .storage import UnreachableError, read_bytes, storage_of
 
 HTTP = ("http://", "https://")
 ROWS_AT_ONCE = 16  # of encoded images, in memory

@@ -12,8 +12,8 @@ from ..errors import InputError, MissingFileError, MissingPackageError
 from ..files import write_atomically
 from ..results.tables import import_pyarrow
 from ..sources.listing import OF_THE_SYSTEM
+from .paths import SCHEME_END
 
-SCHEME_END = "://"
 RENAMED = ("hdfs", "viewfs")  # file systems where a file grows under its name; object stores show it when it is whole
 WITHOUT_FOLDERS = ("s3", "gs", "gcs")  # stores of keys, to which a folder is a request and a key more
 QUERIES = {"gs": "?retry_limit_seconds=30", "gcs": "?retry_limit_seconds=30"}  # else a quarter of an hour
@@ -63,28 +63,6 @@ def storage_of(path: str) -> Storage:
     if not end or scheme == "file":
         return Disk()
     return _store(scheme, rest.partition("/")[0])
-
-
-def absolute(path: str | os.PathLike[str]) -> str:
-    """A path that means the same in another process; what has a scheme stays as it is.
-
-    Raises:
-        InputError: it is no path.
-    """
-    try:
-        path = os.fsdecode(path)
-    except TypeError:
-        raise InputError(f"{path!r:.{SHOWN}} is no path; give one path, pattern or list.") from None
-    if SCHEME_END in path and not path.startswith("file://"):
-        return path.rstrip("/")
-    return os.path.abspath(path.removeprefix("file://"))  # noqa: PTH100  Path would need a name that is UTF-8
-
-
-def join(folder: str, name: str) -> str:
-    """The path of something in a folder; ``name`` itself where it is absolute or has a scheme."""
-    if SCHEME_END in name or name.startswith("/"):
-        return name
-    return os.path.join(folder, name) if SCHEME_END not in folder else f"{folder.rstrip('/')}/{name}"
 
 
 class Disk:

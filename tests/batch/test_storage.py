@@ -18,9 +18,10 @@ from video_files import number_of, numbered, write_video
 
 from modelscope_handkp.batch.inputs import IMAGE, ROWS, VIDEO, Item, list_items
 from modelscope_handkp.batch.parts import Written, write_part, written_parts
+from modelscope_handkp.batch.paths import join
 from modelscope_handkp.batch.plan import PlanReader, begin, read_plan, write_plan
 from modelscope_handkp.batch.reading import load
-from modelscope_handkp.batch.storage import UnreachableError, absolute, join, read_bytes, storage_of, walk
+from modelscope_handkp.batch.storage import UnreachableError, read_bytes, storage_of, walk
 from modelscope_handkp.errors import HandkpError, InputError, MissingFileError, MissingPackageError
 from modelscope_handkp.hands import Result
 from modelscope_handkp.results.image_rows import image_row
@@ -261,27 +262,3 @@ def test_a_scheme_that_cannot_be_used(path: str, kind: type[HandkpError], messag
         with pytest.raises(kind, match=message) as caught:
             ask(path)
         assert_one_sentence(caught.value)
-
-
-def test_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert absolute("a/../b/") == f"{tmp_path}/b"
-    assert absolute(f"file://{tmp_path}/b") == f"{tmp_path}/b"
-    assert absolute("s3://bucket/b/") == "s3://bucket/b"
-    assert absolute("s3://bucket/b//c") == "s3://bucket/b//c"
-
-
-@pytest.mark.parametrize(
-    ("folder", "name", "path"),
-    [
-        ("/a", "b.jpg", "/a/b.jpg"),
-        ("/a/", "b.jpg", "/a/b.jpg"),
-        ("/a", "/b.jpg", "/b.jpg"),
-        ("/a", "s3://c/b.jpg", "s3://c/b.jpg"),
-        ("s3://c/a", "b.jpg", "s3://c/a/b.jpg"),
-        ("s3://c/a/", "b/c.jpg", "s3://c/a/b/c.jpg"),
-        ("s3://c/a", "/data/b.jpg", "/data/b.jpg"),
-    ],
-)
-def test_paths_in_a_list_are_taken_from_its_folder(folder: str, name: str, path: str) -> None:
-    assert join(folder, name) == path
