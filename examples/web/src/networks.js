@@ -73,7 +73,7 @@ async function openAll(backend, base, load, parts, weights, about) {
   runtime.env.logLevel = "error";
   const networks = {};
   for (const part of parts) {
-    const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
+    const options = { executionProviders: [backend], graphOptimizationLevel: "all", logSeverityLevel: 3 }; // errors
     const session = await runtime.InferenceSession.create(new Uint8Array(await weights[part]), options);
     networks[part] = new Network(runtime, session);
     await networks[part].run(...trial(about[part].input));
