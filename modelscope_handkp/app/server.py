@@ -23,7 +23,12 @@ from .uploads import import_gradio
 HOST, PORT = "127.0.0.1", 7860
 LIMITS = Limits()
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
-FOLDER, ANALYTICS = "GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"  # variables that Gradio reads
+VARIABLES = {  # that Gradio reads: no telemetry, and no statistics of all requests after each of them
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "100",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+}
+FOLDER = "GRADIO_TEMP_DIR"  # another of them
 THREADS = 40  # that answer requests; the limits of each kind are lower
 SESSIONS = 1000  # of visitors, whose cameras are remembered
 EXAMPLES = (  # seed, gesture and hands of each
@@ -142,8 +147,9 @@ def _middleware(limits: Limits, folder: Path) -> Any:
 @contextmanager
 def _variables(folder: str) -> Iterator[None]:
     """The environment variables that Gradio reads, as they were afterwards."""
-    before = {name: os.environ.get(name) for name in (FOLDER, ANALYTICS)}
-    os.environ.update({FOLDER: folder, ANALYTICS: "False"})
+    given = {**VARIABLES, FOLDER: folder}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
     try:
         yield
     finally:
