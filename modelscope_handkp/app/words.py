@@ -37,11 +37,8 @@ LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "hand_threshold": ("Least confidence of a hand", "手的最低置信度"),
         "hand_threshold_info": ("0: as the model has it", "0：采用模型自带的值"),
         "keypoint_threshold": ("Least score of a keypoint", "关键点的最低得分"),
-        "json": ("JSON", "JSON"),
-        "csv": ("CSV", "CSV"),
         "json_file": ("Download JSON", "下载 JSON"),
         "csv_file": ("Download CSV", "下载 CSV"),
-        "image_placeholder": ("Drop an image here\n– or –\nclick to choose one", "把图像拖到这里\n– 或者 –\n点击选择"),
         "image_hint": (
             "JPEG, PNG, WebP, HEIC and others, up to {pixels} million pixels and {size} MB.",
             "支持 JPEG、PNG、WebP、HEIC 等格式，最多 {pixels} 百万像素、{size} MB。",
