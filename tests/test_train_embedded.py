@@ -39,6 +39,7 @@ def train(what: str, samples: int, cache: Path, out: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.one_stack
 def test_same_seed_same_keypoint_weights(tmp_path):
     states = []
     for name in ("first", "second"):
@@ -51,6 +52,7 @@ def test_same_seed_same_keypoint_weights(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.one_stack
 def test_detector_weights_are_written(tmp_path):
     train("detector", 16, tmp_path / "cache", tmp_path / "out")
     state = read_state_dict(tmp_path / "out" / "detection" / "detection_model.pth")
@@ -69,6 +71,7 @@ def test_heatmaps_fall_where_there_is_no_hand_and_only_there(scripts):
     assert (heatmaps.grad[0, :, 12, 12] < 0).all() and (heatmaps.grad[1, :, 12, 12] > 0).all()
 
 
+@pytest.mark.one_stack
 def test_bfloat16_gives_nearly_the_same_loss(scripts, tmp_path):
     """The network may compute in bfloat16, the loss does not."""
     from images import CROPS, crops

@@ -182,6 +182,7 @@ def test_the_raw_outputs_of_boxes_decode_to_them():
 
 
 @pytest.mark.slow
+@pytest.mark.one_stack
 def test_four_images_are_learnt():
     """Blue squares: the place with the best objectness has the box of each."""
     from yolox_training import start_from, yolox_loss

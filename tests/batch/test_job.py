@@ -254,6 +254,7 @@ def test_a_job_on_two_nodes_has_each_image_once(images: Path, cluster: TwoNodes,
 
 
 @pytest.mark.slow
+@pytest.mark.one_stack
 @pytest.mark.usefixtures("one_thread")
 def test_what_is_killed_loses_nothing_and_does_nothing_twice(images: Path, cluster: TwoNodes, tmp_path: Path) -> None:
     choice, output, killed = random.Random(0), tmp_path / "out", 0
@@ -292,6 +293,7 @@ print(json.dumps([rows, first, again, blocked]))
 
 
 @pytest.mark.slow
+@pytest.mark.one_stack
 def test_the_same_rows_from_python_with_ids_in_videos(tmp_path: Path) -> None:
     source, output = tmp_path / "in", tmp_path / "out"
     source.mkdir()

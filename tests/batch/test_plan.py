@@ -99,6 +99,7 @@ def test_parts_grow_with_the_list() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.one_stack
 def test_five_million_items_take_seconds_and_no_memory() -> None:
     begun, largest, parts = time.process_time(), 0, 0
     for group in groups(images(5_000_000)):

@@ -86,6 +86,7 @@ def meaning(value: Any) -> Any:
     return value
 
 
+@pytest.mark.one_stack
 @settings(max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(file=files())
 def test_read_as_documented_or_named(file: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
