@@ -26,9 +26,10 @@ from chromium import browser, open_page, write_camera  # noqa: E402
 
 from modelscope_handkp.synthetic import render_clip  # noqa: E402
 
-SIZE, RATE, SEED = (640, 480), 15, 11
+SIZE, SEED = (640, 480), 35
+RENDERED_RATE, REPEATED = 5, 6  # frames a second; how often one is shown: the camera has 30
 GESTURES = ("open_palm", "victory", "fist", "pinch")
-PATIENCE = 600_000  # milliseconds
+PATIENCE = 180_000  # milliseconds
 LISTEN = """window.seen = []; document.addEventListener("hands", ({ detail }) =>
   window.seen.push([performance.now(), detail.milliseconds, detail.hands.length]));"""
 # A page that gives each frame of the camera to MediaPipe Hands.
@@ -65,8 +66,9 @@ def serve(folder):
 
 
 def clip_for(folder):
-    frames = render_clip(SEED, 2 * RATE * len(GESTURES), SIZE, 1, "easy", RATE, GESTURES)
-    return write_camera(folder / "clip.y4m", [frame.image for frame in frames], RATE)
+    frames = render_clip(SEED, 2 * RENDERED_RATE * len(GESTURES), SIZE, 1, "easy", RENDERED_RATE, GESTURES)
+    images = [frame.image for frame in frames for _ in range(REPEATED)]
+    return write_camera(folder / "clip.y4m", images, RENDERED_RATE * REPEATED)
 
 
 def sizes_of(page):
@@ -99,7 +101,10 @@ def live(address, camera, seconds, click):
             page.click(click)
         else:
             page.wait_for_selector("video", state="attached")
+        end = time.monotonic() + PATIENCE / 1000
         while page.evaluate("(window.seen ?? []).length") < 3:  # the first ones ready the networks
+            if time.monotonic() > end:
+                raise SystemExit(f"{address}: no result; the console says {opened.errors}")
             page.wait_for_timeout(200)
         page.evaluate("window.seen.length = 0")
         page.wait_for_timeout(1000 * seconds)

@@ -33,7 +33,7 @@ def render(gestures: tuple[str, ...]) -> list[np.ndarray]:
 
 
 def as_shown(image: np.ndarray) -> np.ndarray:
-    """An image as the camera has it, with one colour for four pixels: that alone moves a tenth of the joints by 2 px."""
+    """An image as the camera has it, one colour for four pixels, which alone moves a tenth of the joints by 2 px."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), cv2.COLOR_YUV2BGR_I420)
 
 

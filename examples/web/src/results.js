@@ -5,7 +5,8 @@ import { doHandsCross, Identities } from "./identities.js";
 import { GestureStream } from "./stream.js";
 import { texts } from "./texts.js";
 
-const SLOW = 4; // frames a second, below which a gesture is missed now and then
+const SLOW = 250; // milliseconds a frame, beyond which a gesture is missed now and then
+const KEPT_PACE = 0.8; // of the mean so far, to which a new frame is added
 const SURE_FRAMES = 10; // after which the speed is judged
 const LONELY_SECONDS = 3; // without a hand, after which help is offered
 
@@ -54,6 +55,7 @@ export class Results {
   /** Time that the page spent in the background is no slowness. */
   forgetSpeed() {
     this.frames = 0;
+    this.pace = 0;
     this.lastHand = performance.now();
   }
 
@@ -85,7 +87,7 @@ export class Results {
     this.panel.speed(texts.speed(rate.toFixed(rate < 10 ? 1 : 0), Math.round(milliseconds)));
     const begun = hands.filter(({ id }) => started.includes(id));
     if (begun.length) this.panel.say(begun.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(". "));
-    this.#advise(hands, rate, hint);
+    this.#advise(hands, milliseconds, hint);
     return hands;
   }
 
@@ -114,13 +116,13 @@ export class Results {
     this.draw();
   }
 
-  #advise(hands, rate, hint) {
+  #advise(hands, milliseconds, hint) {
     const now = performance.now();
-    this.frames++;
+    this.pace = this.frames++ ? KEPT_PACE * this.pace + (1 - KEPT_PACE) * milliseconds : milliseconds;
     if (hands.length) this.lastHand = now;
     if (now - this.lastHand > LONELY_SECONDS * 1000) this.panel.notice(texts.noHand);
     else if (doHandsCross(hands)) this.panel.notice(texts.crossing);
-    else if (this.frames > SURE_FRAMES && rate < SLOW) this.panel.notice(texts.slow(rate.toFixed(1)));
+    else if (this.frames > SURE_FRAMES && this.pace > SLOW) this.panel.notice(texts.slow((1000 / this.pace).toFixed(1)));
     else this.panel.notice(hint ?? texts.count(hands.length));
   }
 }
