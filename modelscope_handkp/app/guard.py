@@ -1,7 +1,8 @@
-"""What the server of the page refuses before Gradio reads it: bodies that are too large, and more than the disk has
-room for."""
+"""What the server of the page refuses before Gradio reads it: addresses that the page does not need, bodies that are
+too large, and more than the disk has room for."""
 
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -16,6 +17,20 @@ Send = Callable[[Message], Awaitable[None]]
 UPLOAD = "/upload"
 FORM = 64 * 1024  # bytes that a form adds to its file
 LOOK_SECONDS = 1.0  # between two looks at the folder's size
+LEAST_BYTES = 64 * 1024  # that a file or folder counts: very many small ones are slow to look through
+# What the page and gradio_client ask for. Gradio serves more: it fetches addresses (file=https://...), runs FFmpeg on
+# recordings, keeps files that nobody deletes, and streams that never end.
+OPEN = {
+    "GET": re.compile(
+        r"/|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt|/(assets|static|svelte)/.+"
+        r"|/gradio_api/(info/?|app_id/?|startup-events|theme\.css|queue/(data|status)|heartbeat/[^/]+|upload_progress"
+        r"|call/[^/]+/[^/]+|file=(?!\s*\w\w+:).+)",
+        re.DOTALL,
+    ),
+    "POST": re.compile(
+        r"/gradio_api/(upload|queue/join|cancel|reset/?|stream/[^/]+(/close)?|(call|run|api)/[^/]+/?)", re.DOTALL
+    ),
+}
 
 
 class TooLargeError(Exception):
@@ -25,8 +40,8 @@ class TooLargeError(Exception):
 class BodyGuard:
     """An ASGI application before another one.
 
-    A request whose body is too large, or that uploads while the folder is full, is answered 413 or 507 in words; no
-    more of it is read than it may have.
+    A request for what is not in `OPEN`, whose body is too large, or that uploads while the folder is full, is answered
+    404, 413 or 507 in words; no more of it is read than it may have.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], limits: Limits, folder: Path) -> None:
@@ -40,7 +55,10 @@ class BodyGuard:
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
         language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
-        uploads = scope["path"].endswith(UPLOAD)
+        if not _is_open(scope):
+            await _answer(send, 404, say(language, "not_here"))
+            return
+        uploads = scope["path"].rstrip("/").endswith(UPLOAD)
         most = self._limits.file_bytes + FORM if uploads else self._limits.body_bytes
         too_large = say(language, "too_large", most=most // MEGABYTE)
         if uploads and self._is_full():
@@ -74,18 +92,28 @@ class BodyGuard:
     def _is_full(self) -> bool:
         now = time.monotonic()
         if now - self._looked_at > LOOK_SECONDS:
-            self._looked_at, self._used = now, _bytes_in(self._folder)
+            self._looked_at, self._used = now, _bytes_in(self._folder, self._limits.folder_bytes)
         return self._used >= self._limits.folder_bytes
 
 
-def _bytes_in(folder: Path) -> int:
+def _is_open(scope: MutableMapping[str, Any]) -> bool:
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return method in OPEN and OPEN[method].fullmatch(path) is not None
+
+
+def _bytes_in(folder: Path, enough: int) -> int:
+    """What a folder holds; no more is looked at than ``enough``."""
     total = 0
-    for parent, _, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
+        total += LEAST_BYTES * len(folders)
         for name in names:
             try:
-                total += os.lstat(os.path.join(parent, name)).st_size
+                total += max(os.lstat(os.path.join(parent, name)).st_size, LEAST_BYTES)
             except OSError:  # deleted meanwhile
                 continue
+        if total >= enough:
+            break
     return total
 
 

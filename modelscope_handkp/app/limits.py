@@ -8,6 +8,7 @@ import PIL.Image
 
 from ..errors import InputError
 from ..file_kind import GIF, HEAD_BYTES, VIDEO, file_kind
+from ..sources.content import is_heif
 from ..sources.images import FORMATS
 from ..sources.video import Video
 from .words import say
@@ -95,13 +96,25 @@ def check_pixels(file: IO[bytes], most: int) -> None:
         RefusedError: it says so.
     """
     try:
-        with PIL.Image.open(file, formats=FORMATS) as image:
+        with _opened(file) as image:
             pixels = image.width * image.height
     except PIL.Image.DecompressionBombError:
         pixels = most + 1
     except Exception:  # a hostile file makes Pillow raise anything; load_image says what is wrong
         return
     _check_count(pixels, most)
+
+
+def _opened(file: IO[bytes]) -> PIL.Image.Image:
+    """An image of any format of `load_image`, not decoded."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if is_heif(head):
+        from pillow_heif import HeifImageFile
+
+        image: PIL.Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
+        return image
+    return PIL.Image.open(file, formats=(*FORMATS, "AVIF"))
 
 
 def check_video_file(path: Path) -> None:
@@ -142,4 +155,4 @@ def _media_kind(path: Path, otherwise: str) -> str:
 
 def _check_count(pixels: int, most: int) -> None:
     if pixels > most:
-        raise refusal("too_many_pixels", most=f"{most / MEGA:.3g}")
+        raise refusal("too_many_pixels", pixels=most)

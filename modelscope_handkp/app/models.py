@@ -49,7 +49,8 @@ class Models:
 
         Args:
             name, engine: of those that are offered.
-            hand_threshold: the least confidence of a hand; 0: the model's own.
+            hand_threshold: the least confidence of a hand; 0 or None: the model's own.
+            keypoint_threshold: the least score of a keypoint; None: 0.
             views: `ALL_VIEWS` or `ONE_VIEW` of each crop.
         Raises:
             InputError: what is not offered, or a threshold beyond 0 to 1. Other HandkpErrors: the model cannot be read
@@ -63,7 +64,7 @@ class Models:
         check_threshold("keypoint_threshold", keypoint_threshold)
         estimator = copy.copy(self._shared(name, engine, views))
         estimator.hand_threshold = hand_threshold or estimator.hand_threshold
-        estimator.keypoint_threshold = float(keypoint_threshold)
+        estimator.keypoint_threshold = float(keypoint_threshold or 0)
         return estimator
 
     def _shared(self, name: str, engine: str, views: str) -> HandEstimator:

@@ -9,11 +9,11 @@ from typing import Any
 from ..errors import HandkpError
 from ..sources.images import load_image
 from .answers import FILES, Answer, answer_image, answer_video
-from .limits import MEGA, MEGABYTE, Limits, RefusedError
+from .limits import MEGABYTE, Limits, RefusedError
 from .live import Live
 from .models import ALL_VIEWS, EMBEDDED, ONE_VIEW, Models
 from .tables import note
-from .uploads import given_file, given_frame, image_file, import_gradio, video_file
+from .uploads import given_file, given_frame, image_file, import_gradio, setting_as_sent, video_file
 from .words import language_of, say, translations
 
 SHOWN = {"height": 400, "min_width": 320}  # CSS pixels of images and videos; narrow screens have one below another
@@ -45,7 +45,7 @@ class Page:
         return import_gradio().I18n(
             **translations(
                 minutes=limits.keep_seconds // 60,
-                pixels=limits.image_pixels // MEGA,
+                pixels=limits.image_pixels,
                 size=limits.file_bytes // MEGABYTE,
                 camera_seconds=limits.camera_seconds,
                 video_seconds=f"{limits.video_seconds:g}",
@@ -80,14 +80,14 @@ class Page:
 
 def _settings(models: Models, texts: Texts) -> list[Any]:
     """The components of model, engine and both thresholds, not rendered yet."""
-    gradio = import_gradio()
+    share = {"minimum": 0, "maximum": 1, "value": 0, "step": 0.01}
     names = [(texts("embedded") if name == EMBEDDED else Path(name).name, name) for name in models.names]
-    info = texts("hand_threshold_info")
+    engines, info = list(models.engines), texts("hand_threshold_info")
     return [
-        gradio.Radio(names, value=models.names[0], label=texts("model"), render=False),
-        gradio.Radio(list(models.engines), value=models.engines[0], label=texts("engine"), render=False),
-        gradio.Slider(0, 1, 0, step=0.01, label=texts("hand_threshold"), info=info, render=False),
-        gradio.Slider(0, 1, 0, step=0.01, label=texts("keypoint_threshold"), render=False),
+        setting_as_sent("Radio", choices=names, value=models.names[0], label=texts("model"), render=False),
+        setting_as_sent("Radio", choices=engines, value=engines[0], label=texts("engine"), render=False),
+        setting_as_sent("Slider", **share, label=texts("hand_threshold"), info=info, render=False),
+        setting_as_sent("Slider", **share, label=texts("keypoint_threshold"), render=False),
     ]
 
 

@@ -60,7 +60,7 @@ def running(models: Models, host: str = HOST, port: int = PORT, limits: Limits =
         blocks = page.blocks(texts)
         blocks.queue(max_size=limits.waiting, api_open=False)
         ended = threading.Event()
-        sweeper = threading.Thread(target=_sweep, args=(folder, ended), daemon=True)
+        sweeper = threading.Thread(target=_sweep, args=(folder, limits.keep_seconds, ended), daemon=True)
         sweeper.start()
         try:
             _, address, _ = blocks.launch(**_launching(gradio, texts, limits, folder, host, port))
@@ -82,7 +82,7 @@ def _launching(gradio: Any, texts: Any, limits: Limits, folder: Path, host: str,
         "state_session_capacity": SESSIONS,
         "app_kwargs": {"middleware": middleware, "docs_url": None, "redoc_url": None, "openapi_url": None},
         "prevent_thread_lock": True,
-        "show_error": True,
+        "show_error": False,  # Gradio's own errors name paths and classes of the server
         "quiet": True,
         **dict.fromkeys(("share", "inbrowser", "ssr_mode", "pwa", "mcp_server", "enable_monitoring"), False),
         "i18n": texts,
@@ -160,13 +160,28 @@ def _variables(folder: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _sweep(folder: Path, ended: threading.Event) -> None:
-    """Delete empty folders, of which Gradio deletes the files."""
+def _sweep(folder: Path, keep_seconds: int, ended: threading.Event) -> None:
+    """Delete what is old: Gradio deletes what it knows of, which parts of uploads that broke off are not."""
     while not ended.wait(SWEEP_SECONDS):
-        old = time.time() - SWEEP_SECONDS
-        for path in folder.iterdir():
-            try:
-                if path.is_dir() and path.stat().st_mtime < old:
-                    path.rmdir()
-            except OSError:  # it is not empty, or gone
-                continue
+        sweep(folder, keep_seconds)
+
+
+def sweep(folder: Path, keep_seconds: int) -> None:
+    """Delete the files of a folder of `running` that are older, but no example, and folders that are empty."""
+    now = time.time()
+    for parent, folders, names in os.walk(folder):
+        if "examples" in folders and Path(parent) == folder:
+            folders.remove("examples")
+        for name in names:
+            _delete(Path(parent) / name, now - keep_seconds)
+        for name in folders:
+            _delete(Path(parent) / name, now - SWEEP_SECONDS)
+
+
+def _delete(path: Path, before: float) -> None:
+    """Delete a file or an empty folder that was changed before a time."""
+    try:
+        if path.lstat().st_mtime < before:
+            path.rmdir() if path.is_dir() else path.unlink()
+    except OSError:  # it is not empty, or gone
+        return

@@ -40,8 +40,8 @@ LABELS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "json_file": ("Download JSON", "下载 JSON"),
         "csv_file": ("Download CSV", "下载 CSV"),
         "image_hint": (
-            "JPEG, PNG, WebP, HEIC and others, up to {pixels} million pixels and {size} MB.",
-            "支持 JPEG、PNG、WebP、HEIC 等格式，最多 {pixels} 百万像素、{size} MB。",
+            "JPEG, PNG, WebP, HEIC and others, up to {pixels} and {size} MB.",
+            "支持 JPEG、PNG、WebP、HEIC 等格式，最多 {pixels}、{size} MB。",
         ),
         "camera_hint": (
             "Allow the camera, then press record. It stops after {camera_seconds} seconds; start it again as you like.",
@@ -74,8 +74,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "image_for_video": ("This is an image: open it under Image.", "这是图像，请在“图像”页打开。"),
         "too_many_pixels": (
-            "This has more than {most} million pixels a frame: make it smaller.",
-            "每帧超过 {most} 百万像素，请先缩小。",
+            "This has more than {pixels} a frame: make it smaller.",
+            "每帧超过 {pixels}，请先缩小。",
         ),
         "too_long": (
             "The video is {seconds} s long; up to {most} s are taken: cut it.",
@@ -87,6 +87,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "服务器暂存空间已满，请几分钟后再试。",
         ),
         "no_file": ("Upload a file first.", "请先上传文件。"),
+        "gone": ("The file is no longer here: upload it again.", "文件已不在服务器上，请重新上传。"),
+        "not_here": ("Nothing is offered at this address.", "此地址不提供内容。"),
         "no_url": ("Addresses are not fetched: upload the file.", "不会下载网址，请上传文件。"),
         "refused": ("It cannot be used: {error}", "无法处理：{error}"),
         "failed": ("Something went wrong here; the log of the server has it.", "服务器出错，详情见服务器日志。"),
@@ -164,7 +166,7 @@ def language_of(accepted: str | None) -> str:
 
 def say(language: str, name: str, **values: Any) -> str:
     """A sentence of `SENTENCES`."""
-    return SENTENCES[name][LANGUAGES.index(language)].format(**values)
+    return _filled(SENTENCES[name], language, values)
 
 
 def gesture_text(language: str, name: str) -> str:
@@ -178,7 +180,16 @@ def gesture_text(language: str, name: str) -> str:
 def translations(**values: Any) -> dict[str, dict[str, str]]:
     """`LABELS` by locale, as ``gradio.I18n`` takes them."""
     return {
-        locale: {name: texts[LANGUAGES.index(language)].format(**values) for name, texts in LABELS.items()}
+        locale: {name: _filled(texts, language, values) for name, texts in LABELS.items()}
         for language, locales in LOCALES.items()
         for locale in locales
     }
+
+
+def _filled(texts: tuple[str, str], language: str, values: dict[str, Any]) -> str:
+    """A text with its values; ``pixels``, a count, is told in the unit of the language."""
+    if "pixels" in values:
+        count = values["pixels"]
+        told = f"{count / 10_000:g} 万像素" if language == "zh" else f"{count / 1_000_000:.3g} million pixels"
+        values = {**values, "pixels": told}
+    return texts[LANGUAGES.index(language)].format(**values)

@@ -22,7 +22,15 @@ async def reads_all(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": str(count).encode()})
 
 
-def ask(folder: Path, path: str, parts: list[int], stated: int | None = None, language: str = "en") -> tuple[int, str]:
+def ask(
+    folder: Path,
+    path: str,
+    parts: list[int],
+    stated: int | None = None,
+    language: str = "en",
+    method: str = "POST",
+    limits: Limits = LIMITS,
+) -> tuple[int, str]:
     """Status and text of the answer to a request whose body comes in parts of these lengths."""
     headers = [(b"accept-language", language.encode())]
     headers += [] if stated is None else [(b"content-length", str(stated).encode())]
@@ -38,8 +46,8 @@ def ask(folder: Path, path: str, parts: list[int], stated: int | None = None, la
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": path, "headers": headers}
-    asyncio.run(BodyGuard(reads_all, LIMITS, folder)(scope, receive, send))
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    asyncio.run(BodyGuard(reads_all, limits, folder)(scope, receive, send))
     return sent[0]["status"], sent[1]["body"].decode()
 
 
@@ -64,7 +72,59 @@ def test_uploads_wait_while_the_folder_is_full_and_other_requests_do_not(tmp_pat
     (tmp_path / "a" / "file").write_bytes(bytes(50))
     status, text = ask(tmp_path, "/gradio_api/upload", [10], language="zh-CN")
     assert status == 507 and "几分钟后" in text
-    assert ask(tmp_path, "/config", [0])[0] == 200
+    assert ask(tmp_path, "/config", [0], method="GET")[0] == 200
+
+
+def test_many_small_files_fill_the_folder_too(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / str(number)).touch()
+    limits = Limits(file_bytes=1000, body_bytes=100, folder_bytes=3 * 64 * 1024)
+    assert ask(tmp_path, "/gradio_api/upload", [10], limits=limits)[0] == 507
+    (tmp_path / "0").unlink()
+    assert ask(tmp_path, "/gradio_api/upload", [10], limits=limits)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/gradio_api/file=https://example.com/a.jpg"),
+        ("HEAD", "/gradio_api/file=HTTP://example.com/a.jpg"),
+        ("GET", "/gradio_api/file=\nhttps://example.com/a.jpg"),
+        ("GET", "/gradio_api/file=ftp://example.com/a.jpg"),
+        ("GET", "/gradio_api/proxy=https://example.com/a.jpg"),
+        ("POST", "/gradio_api/process_recording"),
+        ("POST", "/gradio_api/component_server"),
+        ("POST", "/gradio_api/vibe-edit"),
+        ("GET", "/gradio_api/dev/reload"),
+        ("GET", "/gradio_api/deep_link"),
+        ("GET", "/monitoring"),
+        ("PUT", "/gradio_api/upload"),
+        ("GET", "/x/gradio_api/queue/data"),
+    ],
+)
+def test_what_the_page_does_not_need_is_not_there(tmp_path: Path, method: str, path: str) -> None:
+    status, text = ask(tmp_path, path, [0], method=method)
+    assert status == 404 and "Nothing is offered" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("HEAD", "/"),
+        ("GET", "/config"),
+        ("GET", "/gradio_api/info"),
+        ("GET", "/gradio_api/queue/data"),
+        ("GET", "/gradio_api/file=/tmp/a/hands.csv"),
+        ("GET", "/gradio_api/file=C:/a/hands.csv"),
+        ("GET", "/assets/index.js"),
+        ("POST", "/gradio_api/stream/1a/close"),
+        ("POST", "/gradio_api/call/image"),
+        ("GET", "/gradio_api/call/image/1a"),
+    ],
+)
+def test_what_the_page_and_its_client_need_goes_through(tmp_path: Path, method: str, path: str) -> None:
+    assert ask(tmp_path, path, [0], method=method)[0] == 200
 
 
 def test_a_length_that_is_no_number_is_refused(tmp_path: Path) -> None:
@@ -74,7 +134,7 @@ def test_a_length_that_is_no_number_is_refused(tmp_path: Path) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
     asyncio.run(BodyGuard(reads_all, LIMITS, tmp_path)(scope, None, send))
     assert sent[0]["status"] == 413
 

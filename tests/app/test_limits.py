@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import hostile_files
 import numpy as np
+import PIL.Image
 import pytest
 from video_files import write_video
 
@@ -25,7 +26,17 @@ def test_an_image_of_the_most_pixels_is_taken_and_one_of_more_is_not(tmp_path: P
     cv2.imwrite(str(path), np.zeros((100, 200, 3), np.uint8))
     check_image_file(path, Limits(image_pixels=20_000))
     english, chinese = refused(check_image_file, path, Limits(image_pixels=19_999))
-    assert "0.02 million pixels" in english and "百万像素" in chinese
+    assert "0.02 million pixels" in english and "超过 1.9999 万像素" in chinese
+
+
+@pytest.mark.parametrize(("format", "library"), [("HEIF", "pillow_heif"), ("AVIF", "PIL._avif")])
+def test_the_limit_of_pixels_holds_for_the_formats_of_phones(tmp_path: Path, format: str, library: str) -> None:
+    found = pytest.importorskip(library)
+    if format == "HEIF":
+        found.register_heif_opener()
+    PIL.Image.new("RGB", (200, 100)).save(path := tmp_path / "image", format)
+    check_image_file(path, Limits(image_pixels=20_000))
+    assert "0.02 million pixels" in refused(check_image_file, path, Limits(image_pixels=19_999))[0]
 
 
 def test_300_megapixels_are_refused_by_what_the_file_states(tmp_path: Path) -> None:

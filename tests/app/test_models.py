@@ -33,7 +33,11 @@ def test_videos_take_one_view_of_each_crop(models: Models, hands_image: Path) ->
         (("embedded", "compile", 0, 0), "'compile' is not offered"),
         (("embedded", "eager", 2, 0), "hand_threshold"),
         (("embedded", "eager", 0, float("nan")), "keypoint_threshold"),
-        (("embedded", "eager", None, 0), None),
+        (("embedded", "eager", None, None), None),
+        ((["embedded"], "eager", 0, 0), "is not offered"),
+        (("embedded", None, 0, 0), "is not offered"),
+        (("embedded", "eager", "0.5", 0), "hand_threshold"),
+        (("embedded", "eager", 0, [0]), "keypoint_threshold"),
     ],
 )
 def test_what_is_not_offered_is_refused(models: Models, chosen: tuple, named: str | None) -> None:

@@ -1,5 +1,6 @@
 """The server of the page, asked without a browser."""
 
+import html
 import http.server
 import json
 import os
@@ -25,12 +26,20 @@ def upload(address: str, path: Path) -> str:
     return answer.json()[0]
 
 
-def answer(address: str, place: str) -> dict[str, Any]:
-    """The last message to a visitor who asks for the image at this place."""
+def at(place: Any) -> dict[str, Any]:
+    """What a visitor sends of a file at this place."""
+    return {"path": place, "meta": {"_type": "gradio.FileData"}}
+
+
+def answer(address: str, given: Any, settings: list[Any] | None = None) -> dict[str, Any]:
+    """The last message to a visitor who asks for an image."""
     config = httpx.get(f"{address}config", timeout=30).json()
     (number,) = [event["id"] for event in config["dependencies"] if event["api_name"] == "image"]
-    given = {"path": place, "meta": {"_type": "gradio.FileData"}}
-    body = {"data": [given, "embedded", "eager", 0, 0], "fn_index": number, "session_hash": os.urandom(4).hex()}
+    body = {
+        "data": [given, *(settings or ["embedded", "eager", 0, 0])],
+        "fn_index": number,
+        "session_hash": os.urandom(4).hex(),
+    }
     joined = httpx.post(f"{address}gradio_api/queue/join", json=body, timeout=30)
     assert joined.status_code == 200, joined.text
     with httpx.stream(
@@ -48,8 +57,8 @@ def test_an_uploaded_file_is_answered_and_another_file_of_the_server_is_not(
     address: str, hands_image: Path, tmp_path: Path
 ) -> None:
     place = upload(address, hands_image)
-    assert "3 hands" in json.dumps(answer(address, place)["output"])
-    refused = answer(address, str(hands_image))
+    assert "3 hands" in json.dumps(answer(address, at(place))["output"])
+    refused = answer(address, at(str(hands_image)))
     assert not refused["success"] and "hands were found" not in json.dumps(refused)
 
 
@@ -63,11 +72,65 @@ def test_an_address_is_not_fetched(address: str) -> None:
     other = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=other.serve_forever, daemon=True).start()
     try:
-        refused = answer(address, f"http://127.0.0.1:{other.server_address[1]}/a.jpg")
+        refused = answer(address, at(f"http://127.0.0.1:{other.server_address[1]}/a.jpg"))
     finally:
         other.shutdown()
         other.server_close()
     assert "Addresses are not fetched" in json.dumps(refused) and asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        (at("/etc/passwd"), None),
+        (at("file:///etc/passwd"), None),
+        (at("a\0b"), None),
+        (at(5), None),
+        ("/etc/passwd", None),
+        (None, ["embedded"]),
+    ],
+)
+def test_what_is_no_upload_is_refused_without_a_word_of_the_server(address: str, given: Any, settings: Any) -> None:
+    refused = answer(address, given, settings)
+    assert not refused["success"] and refused["output"] == {"error": None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        (["/etc", "eager", 0, 0], "the model '/etc' is not offered"),
+        (["embedded", "tensorrt", 0, 0], "the engine 'tensorrt' is not offered"),
+        (["embedded", "eager", 5, 0], "hand_threshold must be a number from 0 to 1"),
+        (["embedded", "eager", 0, "x"], "keypoint_threshold must be a number from 0 to 1"),
+    ],
+)
+def test_settings_that_are_not_offered_are_refused_in_words(
+    address: str, hands_image: Path, settings: list[Any], word: str
+) -> None:
+    place = upload(address, hands_image)
+    told = answer(address, at(place), settings)
+    assert told["success"] and word in html.unescape(told["output"]["data"][0])
+
+
+def test_a_file_that_was_deleted_meanwhile_is_told_in_words(address: str, hands_image: Path) -> None:
+    place = upload(address, hands_image)
+    Path(place).unlink()
+    assert "upload it again" in json.dumps(answer(address, at(place)))
+    assert "upload it again" in json.dumps(answer(address, at(str(Path(place).parent))))  # a folder is no file either
+
+
+def test_parts_of_uploads_that_broke_off_are_deleted(tmp_path: Path) -> None:
+    for name in ("examples/rock.jpg", "tmp1", "new", "a/old", "b/new"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        if "new" not in name:
+            os.utime(path, (0, 0))
+    os.utime(tmp_path / "a", (0, 0))
+    server.sweep(tmp_path, 600)
+    server.sweep(tmp_path, 600)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"examples/rock.jpg", "new", "b/new"}
 
 
 def test_a_body_that_is_too_large_is_refused_in_words(address: str) -> None:
@@ -85,7 +148,7 @@ def test_files_are_deleted_when_they_are_old_and_all_in_the_end(
         place = upload(address, hands_image)
         folder = Path(os.environ["GRADIO_TEMP_DIR"])
         assert Path(place).is_file()
-        assert "3 hands" in json.dumps(answer(address, place)["output"]) and list(folder.rglob("hands.csv"))
+        assert "3 hands" in json.dumps(answer(address, at(place))["output"]) and list(folder.rglob("hands.csv"))
         until = time.monotonic() + 40
         while (Path(place).parent.exists() or list(folder.rglob("hands.*"))) and time.monotonic() < until:
             time.sleep(0.2)

@@ -35,7 +35,9 @@ def test_sentences_are_filled_in() -> None:
 
 
 def test_the_labels_are_given_by_the_locales_of_browsers() -> None:
-    values = {"minutes": 10, "pixels": 50, "size": 100, "camera_seconds": 120, "video_seconds": 60}
+    values = {"minutes": 10, "pixels": 50_000_000, "size": 100, "camera_seconds": 120, "video_seconds": 60}
     given = words.translations(**values)
     assert given["zh-CN"]["camera_tab"] == given["zh"]["camera_tab"] == "摄像头"
     assert given["en"]["privacy"] == "Uploads stay on this server and are deleted after 10 minutes."
+    assert "up to 50 million pixels and 100 MB" in given["en"]["image_hint"]
+    assert "最多 5000 万像素、100 MB" in given["zh"]["image_hint"]
