@@ -1,17 +1,19 @@
 """The server of the page."""
 
+import asyncio
 import os
 import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+from ..errors import InputError
 from ..synthetic import render_clip
 from .guard import BodyGuard
 from .limits import Limits
@@ -28,7 +30,7 @@ VARIABLES = {  # that Gradio reads: no telemetry, and no statistics of all reque
     "GRADIO_ANALYTICS_MAX_EVENTS": "100",
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
 }
-FOLDER = "GRADIO_TEMP_DIR"  # another of them
+FOLDER = "GRADIO_TEMP_DIR"  # another of them, read at each request: a process has one page
 THREADS = 40  # that answer requests; the limits of each kind are lower
 SESSIONS = 1000  # of visitors, whose cameras are remembered
 EXAMPLES = (  # seed, gesture and hands of each
@@ -39,6 +41,7 @@ EXAMPLES = (  # seed, gesture and hands of each
     (51, "call", 1),
 )
 EXAMPLE_SIZE = (480, 400)  # pixels
+_RUNS = threading.Lock()  # held while a page runs
 
 
 @contextmanager
@@ -51,16 +54,18 @@ def running(models: Models, host: str = HOST, port: int = PORT, limits: Limits =
         host: the address that it listens at; "0.0.0.0": all of this machine. port: 0: a free one.
     Raises:
         MissingPackageError: Gradio is not installed. OSError: the port is not free.
+        InputError: another page runs in this process.
     """
     gradio = import_gradio()
-    with tempfile.TemporaryDirectory(prefix="handkp-app-") as temporary, _variables(temporary):
+    with _alone(), tempfile.TemporaryDirectory(prefix="handkp-app-") as temporary, _variables(temporary):
         folder = Path(temporary)
         page = Page(models, limits, folder, write_examples(folder / "examples"))
         texts = page.texts()
         blocks = page.blocks(texts)
         blocks.queue(max_size=limits.waiting, api_open=False)
         ended = threading.Event()
-        sweeper = threading.Thread(target=_sweep, args=(folder, limits.keep_seconds, ended), daemon=True)
+        waiting = blocks._queue.pending_messages_per_session  # Gradio has no public name for it
+        sweeper = threading.Thread(target=_sweep, args=(folder, limits.keep_seconds, waiting, ended), daemon=True)
         sweeper.start()
         try:
             _, address, _ = blocks.launch(**_launching(gradio, texts, limits, folder, host, port))
@@ -145,6 +150,16 @@ def _middleware(limits: Limits, folder: Path) -> Any:
 
 
 @contextmanager
+def _alone() -> Iterator[None]:
+    if not _RUNS.acquire(blocking=False):
+        raise InputError("a page runs in this process already: end it first, or start this one in another process.")
+    try:
+        yield
+    finally:
+        _RUNS.release()
+
+
+@contextmanager
 def _variables(folder: str) -> Iterator[None]:
     """The environment variables that Gradio reads, as they were afterwards."""
     given = {**VARIABLES, FOLDER: folder}
@@ -160,10 +175,14 @@ def _variables(folder: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _sweep(folder: Path, keep_seconds: int, ended: threading.Event) -> None:
+def _sweep(
+    folder: Path, keep_seconds: int, waiting: Mapping[str, "asyncio.Queue[Any]"], ended: threading.Event
+) -> None:
     """Delete what is old: Gradio deletes what it knows of, which parts of uploads that broke off are not."""
+    counts: dict[str, int] = {}
     while not ended.wait(SWEEP_SECONDS):
         sweep(folder, keep_seconds)
+        counts = forget_unread(waiting, counts)
 
 
 def sweep(folder: Path, keep_seconds: int) -> None:
@@ -176,6 +195,23 @@ def sweep(folder: Path, keep_seconds: int) -> None:
             _delete(Path(parent) / name, now - keep_seconds)
         for name in folders:
             _delete(Path(parent) / name, now - SWEEP_SECONDS)
+
+
+def forget_unread(waiting: Mapping[str, "asyncio.Queue[Any]"], before: Mapping[str, int]) -> dict[str, int]:
+    """Drop the answers of sessions that read none, such as of a visitor who asks and leaves: each holds an image.
+
+    Args:
+        waiting: the messages of each session. before: how many it had at the last look.
+    Returns:
+        How many it has now.
+    """
+    counts = {}
+    for session, messages in list(waiting.items()):
+        if 0 < before.get(session, 0) <= messages.qsize():
+            while not messages.empty():
+                messages.get_nowait()
+        counts[session] = messages.qsize()
+    return counts
 
 
 def _delete(path: Path, before: float) -> None:

@@ -39,7 +39,7 @@ def clip() -> list[np.ndarray]:
     return [frame.image for frame in frames]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(models: Models) -> Iterator[str]:
     """Where a page with small limits is served."""
     pytest.importorskip("gradio", reason="Gradio is not installed")

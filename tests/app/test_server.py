@@ -1,62 +1,29 @@
 """The server of the page, asked without a browser."""
 
+import asyncio
 import html
 import http.server
 import json
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from app_page import answer, at, send
 
-from modelscope_handkp.app import Limits, Models, page, running, server
+from modelscope_handkp.app import Models, running, server
+from modelscope_handkp.errors import InputError
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 pytestmark = pytest.mark.slow
 
 
-def upload(address: str, path: Path) -> str:
-    """The place of an uploaded file on the server."""
-    with path.open("rb") as file:
-        answer = httpx.post(f"{address}gradio_api/upload", files={"files": (path.name, file)}, timeout=30)
-    assert answer.status_code == 200
-    return answer.json()[0]
-
-
-def at(place: Any) -> dict[str, Any]:
-    """What a visitor sends of a file at this place."""
-    return {"path": place, "meta": {"_type": "gradio.FileData"}}
-
-
-def answer(address: str, given: Any, settings: list[Any] | None = None) -> dict[str, Any]:
-    """The last message to a visitor who asks for an image."""
-    config = httpx.get(f"{address}config", timeout=30).json()
-    (number,) = [event["id"] for event in config["dependencies"] if event["api_name"] == "image"]
-    body = {
-        "data": [given, *(settings or ["embedded", "eager", 0, 0])],
-        "fn_index": number,
-        "session_hash": os.urandom(4).hex(),
-    }
-    joined = httpx.post(f"{address}gradio_api/queue/join", json=body, timeout=30)
-    assert joined.status_code == 200, joined.text
-    with httpx.stream(
-        "GET", f"{address}gradio_api/queue/data", params={"session_hash": body["session_hash"]}, timeout=60
-    ) as told:
-        for line in told.iter_lines():
-            if line.startswith("data:"):
-                message = json.loads(line[5:])
-                if message["msg"] == "process_completed":
-                    return message
-    raise AssertionError("no answer")
-
-
 def test_an_uploaded_file_is_answered_and_another_file_of_the_server_is_not(
     address: str, hands_image: Path, tmp_path: Path
 ) -> None:
-    place = upload(address, hands_image)
+    place = send(address, hands_image)
     assert "3 hands" in json.dumps(answer(address, at(place))["output"])
     refused = answer(address, at(str(hands_image)))
     assert not refused["success"] and "hands were found" not in json.dumps(refused)
@@ -107,13 +74,13 @@ def test_what_is_no_upload_is_refused_without_a_word_of_the_server(address: str,
 def test_settings_that_are_not_offered_are_refused_in_words(
     address: str, hands_image: Path, settings: list[Any], word: str
 ) -> None:
-    place = upload(address, hands_image)
+    place = send(address, hands_image)
     told = answer(address, at(place), settings)
     assert told["success"] and word in html.unescape(told["output"]["data"][0])
 
 
 def test_a_file_that_was_deleted_meanwhile_is_told_in_words(address: str, hands_image: Path) -> None:
-    place = upload(address, hands_image)
+    place = send(address, hands_image)
     Path(place).unlink()
     assert "upload it again" in json.dumps(answer(address, at(place)))
     assert "upload it again" in json.dumps(answer(address, at(str(Path(place).parent))))  # a folder is no file either
@@ -138,20 +105,21 @@ def test_a_body_that_is_too_large_is_refused_in_words(address: str) -> None:
     assert refused.status_code == 413 and "larger than 4 MB" in refused.text
 
 
-def test_files_are_deleted_when_they_are_old_and_all_in_the_end(
-    models: Models, hands_image: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_second_page_in_a_process_is_refused_and_the_first_goes_on(
+    models: Models, address: str, hands_image: Path
 ) -> None:
-    for module in (page, server):
-        monkeypatch.setattr(module, "SWEEP_SECONDS", 1)
-    before = dict(os.environ)
-    with running(models, port=0, limits=Limits(keep_seconds=8)) as address:
-        place = upload(address, hands_image)
-        folder = Path(os.environ["GRADIO_TEMP_DIR"])
-        assert Path(place).is_file()
-        assert "3 hands" in json.dumps(answer(address, at(place))["output"]) and list(folder.rglob("hands.csv"))
-        until = time.monotonic() + 40
-        while (Path(place).parent.exists() or list(folder.rglob("hands.*"))) and time.monotonic() < until:
-            time.sleep(0.2)
-        assert not Path(place).parent.exists() and not list(folder.rglob("hands.csv"))
-        assert len(list((folder / "examples").iterdir())) == 5
-    assert not folder.exists() and dict(os.environ) == before
+    with pytest.raises(InputError, match="another process"), running(models, port=0):
+        pass
+    assert "3 hands" in json.dumps(answer(address, at(send(address, hands_image)))["output"])
+
+
+def test_answers_that_nobody_reads_are_dropped() -> None:
+    waiting = {name: asyncio.Queue() for name in ("read", "unread", "new")}
+    for _ in range(3):
+        waiting["read"].put_nowait("answer")
+        waiting["unread"].put_nowait("answer")
+    counts = server.forget_unread(waiting, {})
+    assert counts == {"read": 3, "unread": 3, "new": 0}
+    waiting["read"].get_nowait()
+    waiting["new"].put_nowait("answer")
+    assert server.forget_unread(waiting, counts) == {"read": 2, "unread": 0, "new": 1}
