@@ -10,10 +10,12 @@ import gzip
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 
+from modelscope_handkp.errors import HandkpError
 from modelscope_handkp.export.writer import export_model
 from modelscope_handkp.gestures import gesture_rules
 from modelscope_handkp.gestures.stream import END_SECONDS, KEPT_SHARE, START_SECONDS
@@ -33,9 +35,9 @@ LISTED = ("model", "vendor")  # whose sizes the page knows, to show how far load
 def build(out, packages, model=None):
     """Write the page to the folder `out`, with what npm keeps in the folder `packages`. Returns each file's bytes."""
     runtime = fetch_runtime(packages)
+    export_model(model, out / "model", precision="float16", decode=True, tta="none")  # first: it may refuse the model
     for name in (*SOURCES, "vendor"):
         remove(out / name)
-    export_model(model, out / "model", precision="float16", decode=True, tta="none")
     (out / "model" / "gestures.json").write_text(json.dumps(rules(), indent=2))
     (out / "vendor").mkdir()
     for backend, (script, binary) in RUNTIMES.items():
@@ -110,7 +112,10 @@ def main():
     if arguments.out.is_dir() and any(arguments.out.iterdir()) and not (arguments.out / "files.json").is_file():
         parser.error(f"{arguments.out} is not empty and holds no page; name another folder")
     out = arguments.out.resolve()
-    sizes = build(out, out.with_name(f"{out.name}-npm"), arguments.model)
+    try:
+        sizes = build(out, out.with_name(f"{out.name}-npm"), arguments.model)
+    except HandkpError as error:
+        sys.exit(f"error: {error}")
     show(sizes)
     print(f"python -m http.server --directory {arguments.out}   # then open http://localhost:8000")
 
