@@ -59,13 +59,13 @@ const ENGLISH = {
 
 const CHINESE = {
   title: "摘星小镇",
-  subtitle: "每接住一颗星，小镇就亮起一扇窗",
-  begin: "捏合手指，开始",
+  subtitle: "每摘下一颗星，小镇就亮起一扇窗",
+  begin: "捏合手指即可开始",
   beginMouse: "也可以点击、轻触，或按空格键",
   lesson: {
     pinch: [
-      "捏住星星，把它摘下来",
-      "拇指与食指在星星上捏合",
+      "捏合手指，摘下星星",
+      "让拇指与食指在星星上合拢",
       { mouse: "鼠标：单击它 · 键盘：方向键与空格", touch: "也可以轻点它" },
     ],
     fist: [
@@ -85,7 +85,7 @@ const CHINESE = {
   does: { pinch: "摘星星", fist: "碎陨石", open_palm: "暂停" },
   paused: "已暂停",
   lost: "看不到手了",
-  resume: "捏合手指，继续",
+  resume: "捏合手指即可继续",
   resumeMouse: "也可以点击、轻触，或按 P 键",
   score: "得分",
   best: "最高分",
@@ -101,7 +101,7 @@ const CHINESE = {
   stars: "星星",
   meteors: "陨石",
   longest: "最长连击",
-  again: "捏合手指，再来一局",
+  again: "捏合手指即可再来一局",
   againMouse: "也可以点击、轻触，或按空格键",
   sound: { true: "声音开", false: "声音关" },
   label: (state, score) =>
