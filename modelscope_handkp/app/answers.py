@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -57,7 +57,8 @@ def answer_image(
         check_image_file(path, limits)
         image = load_image(path)
         hands = estimator(image)
-        drawn = to_jpeg(fitted(hands.draw(image), SHOWN_SIDE))
+        numbered = replace(hands, ids=np.arange(1, len(hands) + 1))  # as the table numbers them
+        drawn = to_jpeg(fitted(numbered.draw(image), SHOWN_SIDE))
     files = _new_files(folder)
     with _listed(files) as add:
         add(entry_of(Result(name, image, hands)))

@@ -34,14 +34,14 @@ def hands_table(hands: Hands, language: str) -> str:
     rows = [
         (
             str(number),
-            gesture_text(language, gesture.name),
             f"{hand.confidence:.2f}",
+            gesture_text(language, gesture.name),
             ", ".join(f"{value:.0f}" for value in hand.box),
         )
         for number, (hand, gesture) in enumerate(zip(hands, recognize(hands)), 1)
     ]
     sentence = say(language, "one_hand") if count == 1 else say(language, "hands", count=count)
-    return note(sentence) + _table([say(language, name) for name in ("hand", "gesture", "confidence", "box")], rows)
+    return note(sentence) + _table([say(language, name) for name in ("hand", "confidence", "gesture", "box")], rows)
 
 
 def spans_table(spans: Sequence[Span], language: str) -> str:

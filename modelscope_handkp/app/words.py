@@ -100,7 +100,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "show_hand": ("Show a hand to the camera.", "请把手放到摄像头前。"),
         "hand": ("Hand", "手"),
         "gesture": ("Gesture", "手势"),
-        "confidence": ("Confidence", "置信度"),
+        "confidence": ("Hand's confidence", "手的置信度"),
         "box": ("Box (x1, y1, x2, y2)", "边框（x1, y1, x2, y2）"),
         "from": ("From", "开始"),
         "to": ("To", "结束"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from video_files import write_video
 from modelscope_handkp.app import Limits, Models
 from modelscope_handkp.app.answers import Answer, answer_image, answer_video
 from modelscope_handkp.errors import HandkpError
-from modelscope_handkp.results import read
+from modelscope_handkp.results import draw, read
 
 LIMITS = Limits()
 
@@ -58,6 +59,18 @@ def test_an_image_has_its_hands_in_words_in_a_drawing_and_in_files(
     with table.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 3
     assert [len(record.hands) for record in read(table)] == [3]
+
+
+def test_the_drawing_has_the_numbers_of_the_table_and_the_files_have_none(
+    image_answer: Callable[..., Answer], hands_image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels: list[str] = []
+    monkeypatch.setattr(draw, "draw_text", lambda canvas, text, *others: labels.append(text))
+    answer = image_answer(hands_image)
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>", answer.words)
+    assert labels == [f"{number} {confidence}" for number, confidence, _ in rows]
+    assert [number for number, _, _ in rows] == ["1", "2", "3"]
+    assert all("id" not in hand for hand in json.loads(answer.files[0].read_text())["images"][0]["hands"])
 
 
 def test_the_words_are_in_the_language_of_the_visitor(image_answer: Callable[..., Answer], hands_image: Path) -> None:
