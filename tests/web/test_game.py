@@ -96,6 +96,23 @@ def opened(chromium: Any, address: str, script: str = "", **context: Any) -> Ite
         assert_quiet(page)
 
 
+def written(page: Any, script: str) -> list[str]:
+    """The lines that the last frame of a script shows, from top to bottom."""
+    return page.evaluate(
+        """(script) => {
+            const drawn = CanvasRenderingContext2D.prototype;
+            const { fillText } = drawn;
+            eval(script);
+            const lines = [];
+            drawn.fillText = function (text, x, y) { lines.push([y, text]); fillText.call(this, text, x, y); };
+            window.game.update(window.pointers ?? [], 1 / 60);
+            drawn.fillText = fillText;
+            return lines.sort(([a], [b]) => a - b).map(([, text]) => text);
+        }""",
+        script,
+    )
+
+
 def assert_quiet(page: Page) -> None:
     assert page.errors == []
     assert page.strangers() in ([], ["about:blank"])
@@ -178,6 +195,71 @@ def test_a_hand_that_pinches_raises_the_score(chromium: Any, address: str) -> No
         assert page.evaluate("window.game.state") == "playing"
         page.evaluate("window.step(4, [hand('none')]); window.step(0.2, [hand('pinch', 0.5, 0.6)])")
         assert page.evaluate("window.game.score") == 10
+
+
+TOUCH = {"viewport": PORTRAIT, "has_touch": True, "is_mobile": True}
+
+
+@pytest.mark.parametrize(
+    ("context", "pointer", "others"),
+    [({}, "Click or press Space to begin", "or click, or press Space"), (TOUCH, "Tap to begin", "or tap")],
+    ids=["mouse", "touch"],
+)
+def test_the_words_tell_first_how_the_player_plays(
+    chromium: Any, address: str, context: dict[str, Any], pointer: str, others: str
+) -> None:
+    with opened(chromium, address, **context) as page:
+        lines = written(page, "window.step(0.1)")
+        assert lines.index(pointer) + 1 == lines.index("or pinch, with the camera on")
+        assert others not in lines
+        lines = written(page, "window.pointers = [hand('none')]; window.step(0.1)")
+        assert lines.index("Pinch to begin") + 1 == lines.index(others)
+        assert pointer not in lines
+
+
+def test_a_mouse_that_is_pressed_after_the_hand_left_is_told_first_again(chromium: Any, address: str) -> None:
+    with opened(chromium, address) as page:
+        page.evaluate(ROUND)
+        assert "Pinch to resume" in written(page, "window.step(1, [hand('none')]); window.step(4)")
+        page.mouse.click(300, 300)
+        page.evaluate("window.step(0.1)")
+        assert "Click or press P to resume" in written(page, "window.game.pause()")
+
+
+def test_the_lesson_breaks_lines_that_a_phone_has_no_room_for(chromium: Any, address: str) -> None:
+    script = "window.pointers = [hand('none')]; window.game.start(); window.step(0.5, window.pointers)"
+    lesson = ["Pinch the star to", "catch it", "Thumb and forefinger", "together on it", "Or tap it"]
+    with opened(chromium, address, **TOUCH) as page:
+        assert " ".join(written(page, script)[-len(lesson) :]) == " ".join(lesson)
+    with opened(chromium, address) as page:
+        assert written(page, script)[-3:-1] == ["Pinch the star to catch it", "Thumb and forefinger together on it"]
+
+
+def test_rules_beyond_the_lesson_are_told_once(chromium: Any, address: str) -> None:
+    line = "The blue comet is worth five stars"
+    come = "window.game.world.rain.step = () => {}; window.game.world.add('comet', {y: 0.5, vy: 0}); window.step(1)"
+    with opened(chromium, address) as page:
+        page.evaluate(ROUND)
+        assert line in written(page, come)
+        assert line not in written(page, "window.step(5)")
+        page.evaluate(ROUND)
+        assert line not in written(page, come)
+
+
+def test_what_falls_does_not_hide_the_score(chromium: Any, address: str) -> None:
+    difference = """(add) => {
+        const context = document.querySelector("canvas").getContext("2d");
+        const pixels = () => context.getImageData(0, 0, 80, 40).data;
+        window.game.world.rain.step = () => {};
+        window.step(0.1);
+        const before = pixels();
+        window.game.world.add("meteor", { x: 0.04, y: 0.03, vy: 0 });
+        window.step(0.1);
+        return Math.max(...pixels().map((value, i) => Math.abs(value - before[i])));
+    }"""
+    with opened(chromium, address) as page:
+        page.evaluate(ROUND)
+        assert 0 < page.evaluate(difference) < 80
 
 
 def test_two_hands_play(chromium: Any, address: str) -> None:

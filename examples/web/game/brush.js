@@ -16,10 +16,9 @@ const FAMILY = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans
  *   that the line is shrunk into
  */
 export function write(context, text, x, y, { size, colour = CREAM, align = "center", bold = false, most = Infinity }) {
-  const font = (px) => `${bold ? 700 : 500} ${px}px system-ui, ${FAMILY}, sans-serif`;
-  context.font = font(size);
+  context.font = font(size, bold);
   const wide = context.measureText(text).width;
-  if (wide > most) context.font = font((size * most) / wide);
+  if (wide > most) context.font = font((size * most) / wide, bold);
   context.textAlign = align;
   context.textBaseline = "middle";
   context.lineJoin = "round";
@@ -29,6 +28,37 @@ export function write(context, text, x, y, { size, colour = CREAM, align = "cent
   context.fillStyle = colour;
   context.fillText(text, x, y);
 }
+
+/**
+ * Breaks a text into lines of at most so many pixels and of about equal length, after spaces and Chinese stops.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ * @param {{size: number, bold?: boolean, most: number}} style
+ * @returns {string[]} a piece that is wider by itself has a line of its own
+ */
+export function breakLines(context, text, { size, bold = false, most }) {
+  context.font = font(size, bold);
+  const pieces = text.split(/(?<=[\s，；：])/);
+  let lines = fill(context, pieces, most);
+  for (let narrow = most; narrow > most / 2; narrow -= size) {
+    const tried = fill(context, pieces, narrow);
+    if (tried.length > lines.length) break;
+    lines = tried;
+  }
+  return lines;
+}
+
+function fill(context, pieces, most) {
+  const lines = [];
+  for (const piece of pieces) {
+    const longer = (lines.at(-1) ?? "") + piece;
+    if (!lines.length || context.measureText(longer.trimEnd()).width > most) lines.push(piece);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.map((line) => line.trimEnd());
+}
+
+const font = (size, bold) => `${bold ? 700 : 500} ${size}px system-ui, ${FAMILY}, sans-serif`;
 
 /** A rounded box, as a path. */
 export function box(context, x, y, width, height, radius) {

@@ -4,7 +4,10 @@ import { CREAM, FIRE, GOLD, ICE, glow } from "./brush.js";
 import { Effects, FLIGHT_SECONDS } from "./effects.js";
 import { drawHand } from "./handshapes.js";
 import { PALM_SECONDS } from "./hands.js";
-import { drawBanner, drawButtons, drawLesson, drawOver, drawPaused, drawReady, drawScore, layout } from "./screens.js";
+import { Notes } from "./notes.js";
+import {
+  drawBanner, drawButtons, drawLesson, drawNote, drawOver, drawPaused, drawReady, drawScore, layout,
+} from "./screens.js";
 import { drawMoon, paintSky } from "./sky.js";
 import { drawBubble, drawThing, joinConstellation } from "./things.js";
 import { Village } from "./village.js";
@@ -22,6 +25,7 @@ export class Drawing {
     this.words = words;
     this.village = new Village();
     this.effects = new Effects();
+    this.notes = new Notes();
     this.motion = matchMedia("(prefers-reduced-motion: reduce)");
     this.coarse = matchMedia("(pointer: coarse)");
     this.banner = null;
@@ -36,6 +40,7 @@ export class Drawing {
   begin() {
     this.village.begin();
     this.effects.clear();
+    this.notes.begin();
     this.banner = null;
   }
 
@@ -53,6 +58,7 @@ export class Drawing {
     const { width, height, unit, text } = this.size;
     const still = this.motion.matches;
     const [x, y] = [event.x * width, event.y * height];
+    this.notes.show(event);
     if (event.name === "caught") {
       effects.burst(x, y, event.kind, unit, still);
       effects.float(`+${event.points}`, x, y - unit * 0.05, text * 1.3, event.kind === "comet" ? ICE : GOLD);
@@ -88,6 +94,7 @@ export class Drawing {
     this.age += seconds;
     this.playing = state === "playing" || state === "paused";
     effects.step(running, height);
+    if (state === "playing") this.notes.step(world, running);
     if (this.banner && (this.banner.age += running) > BANNER_SECONDS) this.banner = null;
 
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -103,14 +110,23 @@ export class Drawing {
     context.restore();
 
     if (this.playing) drawScore(context, size, world, words);
+    const ways = this.#ways(game.usesCamera);
     if (state === "playing" && world.lesson)
-      drawLesson(context, size, words, world.lesson.gesture, this.age, { still, touch: this.coarse.matches });
+      drawLesson(context, size, words, ways, world.lesson.gesture, this.age, still);
+    const { line, strength } = this.notes;
+    if (state === "playing" && line) drawNote(context, size, words.notes[line], strength);
     if (this.banner) drawBanner(context, size, this.banner, still);
-    if (state === "ready") drawReady(context, size, words, game.best.score, this.age, still);
-    if (state === "paused") drawPaused(context, size, words, game.reason);
-    if (state === "over") drawOver(context, size, words, world, game.best.score, game.record, game.age);
+    if (state === "ready") drawReady(context, size, words, ways, game.best.score, this.age, still);
+    if (state === "paused") drawPaused(context, size, words, ways, game.reason);
+    if (state === "over") drawOver(context, size, words, ways, world, game.best.score, game.record, game.age);
     drawButtons(context, size, state === "paused", game.sounds.on, words, this.playing);
     for (const hand of game.hands.all) this.#hand(hand, state);
+  }
+
+  /** Of "hand", "mouse" and "touch" the way that the words tell first, and the other one that this device has. */
+  #ways(usesCamera) {
+    const pointer = this.coarse.matches ? "touch" : "mouse";
+    return usesCamera ? ["hand", pointer] : [pointer, "hand"];
   }
 
   /** On the first screen some windows are lit, to greet. */

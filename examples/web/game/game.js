@@ -83,6 +83,7 @@ export class Game {
     const step = Math.min(MOST_STEP, Math.max(0, seconds || 0));
     this.age += step;
     this.hands.update([...pointers, ...this.mouse.pointers(step)], step);
+    this.#noticeCamera();
     this.#press();
     if (this.current === "playing") this.#play(step);
     else if (this.age >= ACCEPT_SECONDS[this.current] && this.#anyFresh()) this.#leave();
@@ -103,9 +104,7 @@ export class Game {
 
   #wantsPause(step) {
     const { all } = this.hands;
-    const seen = all.some((hand) => hand.source === "hand" && !hand.unseen);
-    this.usesCamera = seen || (this.usesCamera && !all.some((hand) => hand.fresh));
-    this.lost = seen || !this.usesCamera ? 0 : this.lost + step;
+    this.lost = this.#seesHand() || !this.usesCamera ? 0 : this.lost + step;
     if (all.some((hand) => hand.palm >= PALM_SECONDS)) this.#pause("palm");
     else if (this.lost >= LOST_SECONDS) this.#pause("lost");
     return this.current === "paused";
@@ -131,6 +130,15 @@ export class Game {
   #leave() {
     if (this.current === "paused") this.resume();
     else this.start();
+  }
+
+  /** Whether the player plays by hand: a hand is seen, or was, and no mouse has been pressed since. */
+  #noticeCamera() {
+    this.usesCamera = this.#seesHand() || (this.usesCamera && !this.#anyFresh());
+  }
+
+  #seesHand() {
+    return this.hands.all.some((hand) => hand.source === "hand" && !hand.unseen);
   }
 
   #anyFresh() {

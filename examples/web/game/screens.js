@@ -1,12 +1,14 @@
-// Words, numbers and buttons over the scene. Each function draws one of them; `size` is what `layout` measured.
+// Words, numbers and buttons over the scene. Each function draws one of them; `size` is what `layout` measured, and
+// `ways` are two of "hand", "mouse" and "touch": the way to play that is told first, and the other one.
 
-import { CREAM, FIRE, GOLD, ICE, INK, box, disc, ease, write } from "./brush.js";
+import { CREAM, FIRE, GOLD, ICE, INK, box, breakLines, disc, ease, write } from "./brush.js";
 import { drawHand } from "./handshapes.js";
 import { drawStar } from "./things.js";
 import { WINDOWS } from "./world.js";
 
 const GESTURES = ["pinch", "fist", "open_palm"];
 const RUN = 5; // pips of a combo, as many as raise the multiplier
+const LESSON_WIDTH = 620;
 const GRADES = [0.4, 0.75, 1]; // shares of lit windows
 
 /** Sizes in CSS pixels for a canvas. */
@@ -31,8 +33,15 @@ export function layout(width, height) {
   };
 }
 
-/** Score, multiplier and time. */
+/** Score, multiplier and time, on a dark strip, so that they are read while something falls through it. */
 export function drawScore(context, { width, text, top, unit }, world, words) {
+  const strip = top + text * 4.2;
+  const shade = context.createLinearGradient(0, 0, 0, strip);
+  shade.addColorStop(0, "rgba(9, 12, 36, 0.85)");
+  shade.addColorStop(0.75, "rgba(9, 12, 36, 0.7)");
+  shade.addColorStop(1, "rgba(9, 12, 36, 0)");
+  context.fillStyle = shade;
+  context.fillRect(0, 0, width, strip);
   const left = top + 4;
   write(context, String(world.score), left, top + text * 1.05, { size: text * 1.9, align: "left", bold: true });
   const y = top + text * 2.75;
@@ -119,7 +128,7 @@ function soundSign(context, x, y, size, on) {
 }
 
 /** The first screen. */
-export function drawReady(context, size, words, best, age, still) {
+export function drawReady(context, size, words, ways, best, age, still) {
   const { width, height, unit, text, title } = size;
   const most = width * 0.92;
   write(context, words.title, width / 2, height * 0.2, { size: title, bold: true, most });
@@ -133,33 +142,46 @@ export function drawReady(context, size, words, best, age, still) {
   drawHand(context, "pinch", width / 2 + unit * 0.075 + near, height * 0.47 + unit * 0.05 + near, unit * 0.17, {
     atTip: true,
   });
-  const y = height * 0.65;
-  write(context, words.begin, width / 2, y, { size: text * 1.5, bold: true, colour: GOLD, most });
-  write(context, words.beginMouse, width / 2, y + text * 1.9, { size: text, most });
+  const y = height * 0.69;
+  const [line, beside] = told(words.begin, ways);
+  write(context, line, width / 2, y, { size: text * 1.5, bold: true, colour: GOLD, most });
+  write(context, beside, width / 2, y + text * 1.9, { size: text, most });
   if (best !== null) write(context, `${words.best} ${best}`, width / 2, y + text * 3.6, { size: text, most });
 }
 
 /** The part of the lesson that is on. */
-export function drawLesson(context, size, words, gesture, age, { still, touch }) {
-  const { height, unit, text, top } = size;
-  const [line, how, others] = words.lesson[gesture];
-  const panel = panelBox(context, size, Math.max(top + text * 4, height * 0.155), text * 6.4, 620);
+export function drawLesson(context, size, words, ways, gesture, age, still) {
+  const { width, height, unit, text, top } = size;
+  const wide = Math.min(width - 2 * top, LESSON_WIDTH);
+  const most = wide - text * 6.4;
+  const styles = [
+    { size: text * 1.2, bold: true, colour: GOLD },
+    { size: text },
+    { size: text * 0.95, colour: "#d3d6f5" },
+  ];
+  const parts = told(words.lesson[gesture], ways).map((part, i) => breakLines(context, part, { ...styles[i], most }));
+  const count = parts.flat().length;
+  const tall = text * (3 + 1.25 * (count - 1) + 0.45 * (parts.length - 1));
+  const panel = panelBox(context, size, Math.max(top + text * 4, height * 0.155), tall, LESSON_WIDTH);
   const beat = still ? 0 : Math.sin(age * 3) * unit * 0.006;
   drawHand(context, gesture, panel.x + text * 2.7, panel.y + panel.height / 2 + beat, text * 4.4);
-  const left = panel.x + text * 5.6;
-  const most = panel.width - text * 6.4;
-  write(context, line, left, panel.y + text * 1.5, { size: text * 1.2, align: "left", bold: true, colour: GOLD, most });
-  write(context, how, left, panel.y + text * 3.2, { size: text, align: "left", most });
-  write(context, touch ? others.touch : others.mouse, left, panel.y + text * 4.8, {
-    size: text * 0.95,
-    align: "left",
-    colour: "#d3d6f5",
-    most,
+  let y = panel.y + text * 1.5;
+  parts.forEach((lines, i) => {
+    for (const line of lines) {
+      write(context, line, panel.x + text * 5.6, y, { ...styles[i], align: "left", most });
+      y += text * 1.25;
+    }
+    y += text * 0.45;
   });
 }
 
+/** The lines of the way that leads, and the last one of the other. */
+function told(texts, [first, other]) {
+  return [...texts[first].slice(0, -1), texts[other].at(-1)];
+}
+
 /** The screen of a pause: why, what the gestures do, and how to resume. */
-export function drawPaused(context, size, words, reason) {
+export function drawPaused(context, size, words, ways, reason) {
   const { width, height, text, portrait } = size;
   veil(context, size);
   const row = text * 3.2;
@@ -176,20 +198,22 @@ export function drawPaused(context, size, words, reason) {
     const label = portrait
       ? { x: x + text * 2.2, y: y - text * 0.6, align: "left" }
       : { x, y: y + text * 2.3, align: "center" };
-    write(context, words[gesture], label.x, label.y, { size: text, align: label.align, bold: true, colour: GOLD });
+    const act = words.acts[ways[0]][gesture];
+    write(context, act, label.x, label.y, { size: text, align: label.align, bold: true, colour: GOLD });
     write(context, words.does[gesture], label.x, label.y + text * 1.35, { size: text * 0.92, align: label.align });
   });
-  write(context, words.resume, middle, panel.y + tall - text * 2.9, {
+  const [line, beside] = told(words.resume, ways);
+  write(context, line, middle, panel.y + tall - text * 2.9, {
     size: text * 1.35,
     bold: true,
     colour: GOLD,
     most,
   });
-  write(context, words.resumeMouse, middle, panel.y + tall - text * 1.3, { size: text * 0.92, most });
+  write(context, beside, middle, panel.y + tall - text * 1.3, { size: text * 0.92, most });
 }
 
 /** The end of a round. */
-export function drawOver(context, size, words, world, best, record, age) {
+export function drawOver(context, size, words, ways, world, best, record, age) {
   const { width, height, text } = size;
   veil(context, size);
   const tall = text * 19;
@@ -219,20 +243,31 @@ export function drawOver(context, size, words, world, best, record, age) {
   write(context, words.lit(world.lit, WINDOWS), middle, panel.y + text * 12, { size: text, most });
   const counts = [`${words.stars} ${world.caught}`, `${words.meteors} ${world.crushed}`, `${words.longest} ${world.longest}`];
   write(context, counts.join("  ·  "), middle, panel.y + text * 13.6, { size: text, most });
-  write(context, words.again, middle, panel.y + text * 16, { size: text * 1.35, bold: true, colour: GOLD, most });
-  write(context, words.againMouse, middle, panel.y + text * 17.6, { size: text * 0.92, most });
+  const [line, beside] = told(words.again, ways);
+  write(context, line, middle, panel.y + text * 16, { size: text * 1.35, bold: true, colour: GOLD, most });
+  write(context, beside, middle, panel.y + text * 17.6, { size: text * 0.92, most });
 }
 
 /** Words across the scene for a moment. */
-export function drawBanner(context, { width, height, text }, { words, age }, still) {
+export function drawBanner(context, { width, height, text, top }, { words, age }, still) {
   const share = Math.min(1, age / 0.25);
   context.globalAlpha = share * Math.min(1, (2 - age) / 0.5);
-  write(context, words, width / 2, height * 0.3, {
+  write(context, words, width / 2, Math.max(height * 0.3, top + text * 7), {
     size: text * (still ? 2 : 1.4 + 0.6 * ease(share)),
     bold: true,
     colour: GOLD,
     most: width * 0.9,
   });
+  context.globalAlpha = 1;
+}
+
+/** A rule that is told while the round goes on. */
+export function drawNote(context, { width, text, top }, line, strength) {
+  const style = { size: text, most: Math.min(width * 0.9, text * 30) };
+  context.globalAlpha = strength;
+  breakLines(context, line, style).forEach((part, i) =>
+    write(context, part, width / 2, top + text * (4.5 + 1.25 * i), style),
+  );
   context.globalAlpha = 1;
 }
 

@@ -46,11 +46,11 @@ function paintHill(context, width, height, level, swing, colour, waves) {
   context.fill();
 }
 
-/** The moon, which crosses the sky as the round passes. */
+/** The moon, which crosses the sky as the round passes; it rises and sets beside the words, not behind them. */
 export function drawMoon(context, width, height, progress) {
   const unit = Math.min(width, height);
   const x = width * (0.1 + 0.8 * progress);
-  const y = height * (0.3 - 0.13 * Math.sin(Math.PI * progress));
+  const y = height * (0.6 - 0.43 * Math.sin(Math.PI * progress));
   const radius = unit * 0.055;
   glow(context, x, y, radius * 3.4, "255, 240, 205", 0.7);
   disc(context, x, y, radius, "#fff3d2");
