@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from modelscope_handkp.cli.publish import in_units
 from modelscope_handkp.errors import HandkpError, MissingFileError
 from modelscope_handkp.model_dir.hub import find_model_dir
 from modelscope_handkp.plugin.publishing.client import Client
@@ -40,11 +41,12 @@ def publish(repo, model, page, private, dry_run):
         names = gather(find_model_dir(model), page, place)
         publication = prepare(place, repo)
         sizes = {name: (place / name).stat().st_size for name in names}
-        publication = replace(publication, files={**publication.files, **sizes})
         for name, size in publication.files.items():
-            print(f"  {name}  {size / 1e6:.2f} MB")
+            print(f"  {name}  {in_units(size)}")
+        print(f"  {FOLDER}/  {in_units(sum(sizes.values()))} in {len(sizes)} files")
+        publication = replace(publication, files={**publication.files, **sizes})
         if client is None:
-            print("dry run: nothing was written or sent.")
+            print(f"dry run: nothing was sent to {repo}.")
         else:
             print(f"published: {publication.send(client, private)}")
 

@@ -44,8 +44,8 @@ def _publish(arguments: argparse.Namespace) -> int:
 def _show(publication: Any) -> None:
     print(f"{publication.model_id}: the model loads and runs; {_hands(publication.hands)} in a rendered image of one")
     for name, size in publication.files.items():
-        print(f"  {name}  {_size(size)}")
-    print(f"  {len(publication.files)} files, {_size(sum(publication.files.values()))}")
+        print(f"  {name}  {in_units(size)}")
+    print(f"  {len(publication.files)} files, {in_units(sum(publication.files.values()))}")
     left_out = publication.left_out
     if left_out:
         more = f" and {len(left_out) - MAX_LEFT_OUT} more" if len(left_out) > MAX_LEFT_OUT else ""
@@ -66,7 +66,8 @@ def _hands(count: int) -> str:
     return "no hand was found" if count == 0 else f"{count} hand{'s' if count > 1 else ''} found"
 
 
-def _size(count: float) -> str:
+def in_units(count: float) -> str:
+    """A number of bytes in words: "512 B", "7.7 kB"."""
     for unit in UNITS:
         if count < 1000 or unit == UNITS[-1]:
             break

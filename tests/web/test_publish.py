@@ -50,7 +50,7 @@ def test_a_dry_run_sends_nothing(
 ) -> None:
     run(monkeypatch, "--repo", ID, "--model", model_dir, "--page", page, "--dry-run")
     said = capsys.readouterr().out
-    assert "web/src/main.js" in said and "nothing was written or sent" in said
+    assert "web/  " in said and "in 5 files" in said and f"nothing was sent to {ID}" in said
     assert hub.requests == []
 
 

@@ -3,10 +3,11 @@
 import { reasonOf } from "./errors.js";
 
 const KEPT = 12; // frames over which the speed is averaged
+const LEAST = 5; // before which it is not told
 
 /**
  * @typedef {import("./finder.js").Found & {time: number, rate: number}} LookedAt a frame's hands, the seconds at which
- *   it was shown and the frames a second that are managed
+ *   it was shown and the frames a second that are managed, 0: not known yet
  */
 
 export class Live {
@@ -61,7 +62,7 @@ export class Live {
   #rate() {
     this.ends = [...this.ends, performance.now()].slice(-KEPT);
     const seconds = (this.ends.at(-1) - this.ends[0]) / 1000;
-    return seconds ? (this.ends.length - 1) / seconds : 0;
+    return this.ends.length < LEAST ? 0 : (this.ends.length - 1) / seconds;
   }
 
   /** Time that the page spent in the background is no slowness. */

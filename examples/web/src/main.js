@@ -38,17 +38,17 @@ class App {
     try {
       const response = await fetch(new URL("../model/gestures.json", import.meta.url));
       const gestures = new Gestures(await response.json());
-      const onProgress = (loaded, total) => this.panel.progress(Math.min(loaded / total, 0.99));
+      const onProgress = (loaded, total) => this.panel.progress(loaded / total);
       const backend = new URLSearchParams(location.search).get("backend");
       const finder = await HandFinder.load({ backend, onProgress });
       this.results.use(gestures, finder.links);
       this.finder = finder;
     } catch (error) {
-      this.panel.progress(1);
+      this.panel.loaded();
       this.panel.error(texts.errors.load(reasonOf(error)));
       return;
     }
-    this.panel.progress(1);
+    this.panel.loaded();
     this.panel.computer(this.finder.computer);
     if (!this.isShowing) this.panel.notice(this.#idle());
     document.documentElement.dataset.ready = this.finder.computer.backend;

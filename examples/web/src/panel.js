@@ -3,6 +3,8 @@
 import { colorOf } from "./drawing.js";
 import { texts } from "./texts.js";
 
+const READ = 0.99; // of the bar, which is full when the networks are prepared
+
 const byId = (id) => document.getElementById(id);
 
 export class Panel {
@@ -23,11 +25,16 @@ export class Panel {
 
   /**
    * How far loading is.
-   * @param {number} share 0 to 1; 1 takes the bar away
+   * @param {number} share 0 to 1; then the networks are prepared, until `loaded`
    */
   progress(share) {
-    byId("progress").value = share;
-    byId("loading").hidden = share >= 1;
+    byId("progress").value = Math.min(share, READ);
+    byId("step").textContent = share < READ ? texts.loading : texts.preparing;
+  }
+
+  /** Takes the bar away. */
+  loaded() {
+    byId("loading").hidden = true;
   }
 
   /** @param {string | null} text frames a second; null: nothing is live */
@@ -78,6 +85,8 @@ export class Panel {
   #fill(row, { name, confidence }) {
     row.dataset.gesture = name;
     row.querySelector(".name").textContent = texts.gestures[name] ?? name;
-    row.querySelector("meter").value = confidence;
+    const meter = row.querySelector("meter");
+    meter.value = confidence;
+    meter.hidden = name === "none";
   }
 }

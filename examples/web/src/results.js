@@ -69,7 +69,7 @@ export class Results {
     this.#show(hands, width, false);
     this.panel.speed(texts.took(Math.round(milliseconds)));
     this.panel.notice(hands.length ? texts.count(hands.length) : texts.noHandInFile);
-    this.panel.say(hands.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(". "));
+    this.panel.say(hands.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(texts.between));
     return hands;
   }
 
@@ -84,10 +84,11 @@ export class Results {
     const { shown, started } = this.steady.update(hands, time);
     for (const hand of hands) hand.steady = shown.get(hand.id) ?? { name: this.gestures.rules.none, confidence: 0 };
     this.#show(hands, width, mirrored);
-    this.panel.speed(texts.speed(rate.toFixed(rate < 10 ? 1 : 0), Math.round(milliseconds)));
+    const took = Math.round(milliseconds);
+    this.panel.speed(rate ? texts.speed(rate.toFixed(rate < 10 ? 1 : 0), took) : texts.took(took));
     const begun = hands.filter(({ id }) => started.includes(id));
-    if (begun.length) this.panel.say(begun.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(". "));
-    this.#advise(hands, milliseconds, hint);
+    if (begun.length) this.panel.say(begun.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(texts.between));
+    this.#advise(hands, milliseconds, hint ?? texts.count(hands.length), mirrored ? texts.slow : texts.slowFile);
     return hands;
   }
 
@@ -116,13 +117,13 @@ export class Results {
     this.draw();
   }
 
-  #advise(hands, milliseconds, hint) {
+  #advise(hands, milliseconds, hint, slow) {
     const now = performance.now();
     this.pace = this.frames++ ? KEPT_PACE * this.pace + (1 - KEPT_PACE) * milliseconds : milliseconds;
     if (hands.length) this.lastHand = now;
     if (now - this.lastHand > LONELY_SECONDS * 1000) this.panel.notice(texts.noHand);
     else if (doHandsCross(hands)) this.panel.notice(texts.crossing);
-    else if (this.frames > SURE_FRAMES && this.pace > SLOW) this.panel.notice(texts.slow((1000 / this.pace).toFixed(1)));
-    else this.panel.notice(hint ?? texts.count(hands.length));
+    else if (this.frames > SURE_FRAMES && this.pace > SLOW) this.panel.notice(slow((1000 / this.pace).toFixed(1)));
+    else this.panel.notice(hint);
   }
 }
