@@ -4,8 +4,13 @@ MODELS, a variable of the Studio's settings, adds model directories or hub ids, 
 """
 
 import os
+import sys
 
 from modelscope_handkp.app import Models, serve
+from modelscope_handkp.errors import HandkpError
 
 if __name__ == "__main__":
-    serve(Models(os.environ.get("MODELS", "").split()), host="0.0.0.0")
+    try:
+        serve(Models(os.environ.get("MODELS", "").split()), host="0.0.0.0")
+    except HandkpError as error:
+        sys.exit(f"The page cannot begin: {error}")

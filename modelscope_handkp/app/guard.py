@@ -1,6 +1,7 @@
 """What the server of the page refuses before Gradio reads it: addresses that the page does not need, bodies that are
 too large, and more than the disk has room for."""
 
+import logging
 import os
 import re
 import time
@@ -31,6 +32,7 @@ OPEN = {
         r"/gradio_api/(upload|queue/join|cancel|reset/?|stream/[^/]+(/close)?|(call|run|api)/[^/]+/?)", re.DOTALL
     ),
 }
+log = logging.getLogger(__name__)
 
 
 class TooLargeError(Exception):
@@ -41,7 +43,8 @@ class BodyGuard:
     """An ASGI application before another one.
 
     A request for what is not in `OPEN`, whose body is too large, or that uploads while the folder is full, is answered
-    404, 413 or 507 in words; no more of it is read than it may have.
+    404, 413 or 507 in words; no more of it is read than it may have. One that fails before its answer began is answered
+    500 in words.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], limits: Limits, folder: Path) -> None:
@@ -88,6 +91,11 @@ class BodyGuard:
         except TooLargeError:
             if not began:
                 await _answer(send, 413, too_large)
+        except Exception:  # Gradio raises many at requests that no page makes: a name or session that is not there
+            if began:
+                raise
+            log.exception("a request failed")
+            await _answer(send, 500, say(language, "failed"))
 
     def _is_full(self) -> bool:
         now = time.monotonic()

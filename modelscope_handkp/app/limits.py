@@ -102,7 +102,8 @@ def check_pixels(file: IO[bytes], most: int) -> None:
         pixels = most + 1
     except Exception:  # a hostile file makes Pillow raise anything; load_image says what is wrong
         return
-    _check_count(pixels, most)
+    if pixels > most:
+        raise refusal("too_many_pixels", pixels=most)
 
 
 def _opened(file: IO[bytes]) -> PIL.Image.Image:
@@ -136,7 +137,8 @@ def check_video(video: Video, limits: Limits) -> None:
     """
     if video.duration is not None and video.duration > limits.video_seconds:
         raise refusal("too_long", seconds=f"{video.duration:.0f}", most=f"{limits.video_seconds:g}")
-    _check_count(video.size[0] * video.size[1], limits.frame_pixels)
+    if video.size[0] * video.size[1] > limits.frame_pixels:
+        raise refusal("too_many_pixels_a_frame", pixels=limits.frame_pixels)
 
 
 def _media_kind(path: Path, otherwise: str) -> str:
@@ -151,8 +153,3 @@ def _media_kind(path: Path, otherwise: str) -> str:
         if kind.startswith(begin):
             raise refusal(otherwise, kind=name)
     return kind
-
-
-def _check_count(pixels: int, most: int) -> None:
-    if pixels > most:
-        raise refusal("too_many_pixels", pixels=most)

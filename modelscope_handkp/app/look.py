@@ -1,8 +1,8 @@
-"""How the page looks, and its script that says in words what is the matter with a camera."""
+"""How the page looks, and its script: what is the matter with a camera, in words, and Gradio's English in Chinese."""
 
 import json
 
-from .words import CAMERA, LANGUAGES
+from .words import CAMERA, LANGUAGES, OTHERS
 
 CSS = """
 .gradio-container { width: 100% !important; max-width: 1120px !important; margin: 0 auto !important; }
@@ -59,7 +59,43 @@ _SCRIPT = """
     }
   };
   const tell = (name) => { said = name ? words[name] : ""; show(); };
-  new MutationObserver(show).observe(document, { childList: true, subtree: true });
+  const english = [[/^Video not playable/, "unplayable"], [/exceeds? the maximum/, "heavy"],
+                   [/^(Connection|Could not|Failed to|NetworkError)/, "lost"]];
+  const replace = () => {
+    for (const toast of document.querySelectorAll("[data-testid=toast-body]")) {
+      for (const text of toast.querySelectorAll("[data-testid=toast-text]")) {
+        const found = english.find(([pattern]) => pattern.test(text.textContent.trim()));
+        if (found) text.textContent = words[found[1]];
+      }
+      for (const node of toast.querySelector(".toast-title-row > span")?.childNodes ?? []) {
+        if (/^(Error|Warning)$/.test(node.nodeValue?.trim())) node.nodeValue = words.notice;
+      }
+    }
+    for (const part of document.querySelectorAll("#camera-in button div")) {
+      for (const node of part.childNodes) {
+        if (node.nodeValue?.trim() === "Click to Access Webcam") node.nodeValue = words.access;
+      }
+    }
+  };
+  // Gradio's check of a file's kind goes by its name, which tells the browser nothing of HEIC or MKV: the server looks
+  const retyped = (files, kind) => {
+    const given = new DataTransfer();
+    for (const file of files) {
+      const type = file.type.startsWith(`${kind}/`) ? file.type : `${kind}/x`;
+      given.items.add(new File([file], file.name, { type }));
+    }
+    return given.files;
+  };
+  const kindAt = (event) => event.target.closest?.("#image-in, #video-in")?.id.split("-")[0];
+  document.addEventListener("change", (event) => {
+    const kind = kindAt(event);
+    if (kind && event.target.type === "file") event.target.files = retyped(event.target.files, kind);
+  }, true);
+  document.addEventListener("drop", (event) => {
+    const kind = kindAt(event), files = event.dataTransfer?.files;
+    if (kind && files?.length) Object.defineProperty(event, "dataTransfer", { value: { files: retyped(files, kind) } });
+  }, true);
+  new MutationObserver(() => { show(); replace(); }).observe(document, { childList: true, subtree: true });
   if (!media || !media.getUserMedia) { tell("insecure"); return; }
   const kinds = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "none",
                   OverconstrainedError: "none", NotReadableError: "busy", AbortError: "busy" };
@@ -77,11 +113,9 @@ _SCRIPT = """
   };
   const look = async () => {
     const devices = await media.enumerateDevices();
-    if (!devices.some((device) => device.kind === "videoinput")) tell("none");
-    else if (said === words.none) tell("");
+    if (said === words.none && devices.some((device) => device.kind === "videoinput")) tell("");
   };
   media.addEventListener("devicechange", look);
-  look();
   document.addEventListener("visibilitychange", () => {
     const on = running && running.getVideoTracks().some((track) => track.readyState === "live");
     if (document.hidden && on) tell("background");
@@ -93,6 +127,7 @@ _SCRIPT = """
 
 def head() -> str:
     """What the head of the page gets: the script with its sentences."""
-    words = {language: {name: texts[i] for name, texts in CAMERA.items()} for i, language in enumerate(LANGUAGES)}
+    texts = {**CAMERA, **OTHERS}
+    words = {language: {name: texts[name][i] for name in texts} for i, language in enumerate(LANGUAGES)}
     content = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
     return f"<script>const WORDS = {content};{_SCRIPT}</script>"

@@ -27,7 +27,7 @@ class Models:
         engine: the one that is offered first; None: the fastest that is installed.
         device: as in `HandEstimator.from_pretrained`.
     Attributes:
-        names: of the models, engines: that are offered; the first is the default.
+        names: of the models, engines: that are offered; the first is the default. fastest: of those engines.
     Raises:
         HandkpError: the first model cannot be read, the engine is not possible here, or a package is missing.
     """
@@ -35,7 +35,8 @@ class Models:
     def __init__(self, model_dirs: Sequence[str] = (), engine: str | None = None, device: str | None = None) -> None:
         self.names = tuple(dict.fromkeys([*map(str, model_dirs), EMBEDDED]))
         self._device = pick_device(device)
-        first = fastest(self._device, EAGER) if engine in (None, AUTO) else str(engine)
+        self.fastest = fastest(self._device, EAGER)
+        first = self.fastest if engine in (None, AUTO) else str(engine)
         self.engines = tuple(dict.fromkeys([first, EAGER, *filter(_is_installed, GRAPH_ENGINES)]))
         self._built: dict[tuple[str, str, str], HandEstimator] = {}
         self._lock = threading.Lock()

@@ -1,6 +1,7 @@
 """The server of the page."""
 
 import asyncio
+import errno
 import os
 import socket
 import tempfile
@@ -53,10 +54,11 @@ def running(models: Models, host: str = HOST, port: int = PORT, limits: Limits =
     Args:
         host: the address that it listens at; "0.0.0.0": all of this machine. port: 0: a free one.
     Raises:
-        MissingPackageError: Gradio is not installed. OSError: the port is not free.
-        InputError: another page runs in this process.
+        MissingPackageError: Gradio is not installed.
+        InputError: the port is in use, the address is not one of this machine, or another page runs in this process.
     """
     gradio = import_gradio()
+    port = _free_port(host, port)
     with _alone(), tempfile.TemporaryDirectory(prefix="handkp-app-") as temporary, _variables(temporary):
         folder = Path(temporary)
         page = Page(models, limits, folder, write_examples(folder / "examples"))
@@ -81,7 +83,7 @@ def _launching(gradio: Any, texts: Any, limits: Limits, folder: Path, host: str,
     middleware = [_middleware(limits, folder)]
     return {
         "server_name": host,
-        "server_port": port or _free_port(host),
+        "server_port": port,
         "max_file_size": limits.file_bytes,
         "max_threads": THREADS,
         "state_session_capacity": SESSIONS,
@@ -122,25 +124,27 @@ def write_examples(folder: Path) -> list[Path]:
     return paths
 
 
-def _free_port(host: str) -> int:
+def _free_port(host: str, port: int) -> int:
+    """The port, or a free one for 0.
+
+    Raises:
+        InputError: it cannot be listened at.
+    """
     with socket.socket() as free:
-        free.bind((host, 0))
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")  # as the server will
+        try:
+            free.bind((host, port))
+        except (OSError, OverflowError) as error:
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
+                raise InputError(f"port {port} is in use: choose another with --port.") from None
+            raise InputError(f"the page cannot listen at {host}, port {port}: {error}.") from None
         return int(free.getsockname()[1])
 
 
 def _theme(gradio: Any) -> Any:
     """Colours and the fonts of the visitor's system: no font is fetched."""
-    fonts = (
-        "system-ui",
-        "-apple-system",
-        "Segoe UI",
-        "PingFang SC",
-        "Microsoft YaHei",
-        "Noto Sans CJK SC",
-        "sans-serif",
-    )
     mono = ("ui-monospace", "Consolas", "monospace")
-    return gradio.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", font=fonts, font_mono=mono)
+    return gradio.themes.Soft(primary_hue="teal", secondary_hue="teal", neutral_hue="slate", font=FONTS, font_mono=mono)
 
 
 def _middleware(limits: Limits, folder: Path) -> Any:

@@ -49,7 +49,11 @@ def spans_table(spans: Sequence[Span], language: str) -> str:
     if not spans:
         return ""
     rows = [
-        (str(span.hand), gesture_text(language, span.name), f"{span.start:.1f} s", f"{span.end:.1f} s")
+        (
+            str(span.hand),
+            gesture_text(language, span.name),
+            *(say(language, "seconds", seconds=f"{time:.1f}") for time in (span.start, span.end)),
+        )
         for span in sorted(spans, key=lambda span: (span.start, span.hand))
     ]
     return _table([say(language, name) for name in ("hand", "gesture", "from", "to")], rows)
@@ -65,6 +69,7 @@ def live_status(hands: Hands, gestures: dict[int, str], rate: float | None, slow
             text += f" · {gesture_text(language, gestures[hand.id])}"
         chips.append(f'<span class="chip" style="--hand: rgb({red}, {green}, {blue})">{escape(text)}</span>')
     shown = "".join(chips) or escape(say(language, "show_hand"))
+    slow = slow and len(hands) > 0  # without a hand nobody waits for an answer
     speed = "" if rate is None else say(language, "slow" if slow else "rate", rate=f"{rate:.1f}")
     return f'<div class="chips">{shown}</div>' + (note(speed, "bad" if slow else "hint") if speed else "")
 

@@ -93,7 +93,7 @@ def test_a_large_drawing_is_made_smaller_and_its_coordinates_are_not(
 def test_an_image_without_hands_is_answered(image_answer: Callable[..., Answer], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "gray.png"), np.full((64, 64, 3), 128, np.uint8))
     answer = image_answer(tmp_path / "gray.png")
-    assert "No hand was found." in answer.words and answer.drawn
+    assert "No hand found in this image." in answer.words and answer.drawn
     assert json.loads(answer.files[0].read_text())["images"][0]["hands"] == []
 
 
@@ -123,7 +123,7 @@ def test_a_video_has_its_hands_followed_and_its_gestures_with_their_times(
 ) -> None:
     path = write_video(tmp_path / "a.mp4", images=clip, size=(320, 240), rate=12)
     answer = video_answer(path)
-    assert "18 frames, 1.4 s. Hands followed: 1." in answer.words and "open palm" in answer.words
+    assert "18 frames, 1.4 s. Tracked hands: 1." in answer.words and "open palm" in answer.words
     assert answer.drawn.suffix == ".mp4" and answer.drawn.stat().st_size > 1000
     frames = json.loads(answer.files[0].read_text())["images"]
     assert [frame["index"] for frame in frames] == list(range(18))

@@ -18,7 +18,7 @@ def test_the_camera_shows_hands_with_identities_and_gestures(
         page = opened.page
         tab(page, 1)
         page.locator("#camera-in button:visible").first.click()  # access
-        page.locator("#camera-in button:visible:has-text('Record')").click()
+        page.locator("#camera-in button:visible:has-text('Start')").click()
         words(page, "camera-status", "Hand 1 · ✋ open palm")
         words(page, "camera-status", "frames a second")
         page.wait_for_selector("#camera-out img[src^='data:image/jpeg']")

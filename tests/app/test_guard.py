@@ -139,6 +139,21 @@ def test_a_length_that_is_no_number_is_refused(tmp_path: Path) -> None:
     assert sent[0]["status"] == 413
 
 
+def test_a_request_that_fails_is_answered_in_words(tmp_path: Path) -> None:
+    async def fails(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError("an unknown session")
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"accept-language", b"zh-CN")]
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": headers}
+    asyncio.run(BodyGuard(fails, LIMITS, tmp_path)(scope, None, send))
+    assert sent[0]["status"] == 500 and "服务器出错" in sent[1]["body"].decode()
+
+
 def test_what_is_no_request_goes_through(tmp_path: Path) -> None:
     seen: list[str] = []
 

@@ -55,7 +55,7 @@ def test_an_example_is_answered_on_a_click_and_thresholds_change_the_answer(chro
         slider = page.locator("#settings input[type=number]").first
         slider.fill("0.99")
         slider.press("Enter")
-        words(page, "image-words", "No hand was found")
+        words(page, "image-words", "No hand found")
         is_clean(opened)
 
 
@@ -87,8 +87,10 @@ def test_a_video_is_answered_with_its_hands_and_gestures(
         tab(page, 2)
         page.click("#follow")
         words(page, "video-words", "Upload a file first")
+        assert not page.is_visible("#video-json")
         upload(page, path, "video-in")
         page.wait_for_selector("#video-in video")
+        page.wait_for_selector("#video-words .note", state="detached")
         page.wait_for_selector("#video-in button[aria-label=Clear]")
         assert not page.is_visible("#video-in button[aria-label*=Trim]")  # it would fetch a program from elsewhere
         page.click("#follow")
@@ -100,11 +102,44 @@ def test_a_video_is_answered_with_its_hands_and_gestures(
         is_clean(opened)
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "answer"),
+    [("a.html", "image", "这不是图像，而是网页"), ("a.txt", "video", "这不是视频，而是文本")],
+)
+def test_a_file_of_another_kind_is_refused_by_the_server_in_words(
+    chromium: Any, address: str, tmp_path: Path, name: str, place: str, answer: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("<!DOCTYPE html><html></html>" if name == "a.html" else "a line of text\n" * 9)
+    with open_page(chromium, address, locale="zh-CN") as opened:
+        page = opened.page
+        tab(page, 0 if place == "image" else 2)
+        upload(page, path, f"{place}-in")
+        if place == "video":
+            page.wait_for_selector("[data-testid=toast-text]:has-text('浏览器无法预览此视频')")
+            page.click("#follow")
+        words(page, f"{place}-words", answer)
+        shown = page.inner_text("body")
+        assert "common." not in shown and "Invalid file type" not in shown
+
+
+def test_a_broken_file_is_told_in_the_language_of_the_visitor(
+    chromium: Any, address: str, hands_image: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.jpg").write_bytes(hands_image.read_bytes()[:5000])
+    with open_page(chromium, address, locale="zh-CN") as opened:
+        upload(opened.page, tmp_path / "cut.jpg", "image-in")
+        assert "cut.jpg" not in words(opened.page, "image-words", "文件已损坏")
+
+
 def test_no_camera_is_told_in_words(chromium: Any, address: str) -> None:
     with open_page(chromium, address, locale="en-US") as opened:
         tab(opened.page, 1)
+        opened.page.wait_for_selector("#camera-in button:visible")
+        assert opened.page.text_content("#camera-note") == ""  # nobody asked for it yet
+        opened.page.locator("#camera-in button:visible:has-text('Use the camera')").click()
         words(opened.page, "camera-note", "No camera was found")
-        is_clean(opened)
+        assert opened.strangers() == []
 
 
 def memory() -> dict[str, int]:
@@ -145,5 +180,5 @@ def test_a_file_that_is_too_large_is_refused_in_words(chromium: Any, address: st
     (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(21 * 1024**2))
     with open_page(chromium, address, locale="en-US") as opened:
         upload(opened.page, tmp_path / "large.png", "image-in")
-        opened.page.wait_for_selector("text=/exceeds|maximum|larger/i")
+        opened.page.wait_for_selector("[data-testid=toast-text]:has-text('too large')")
         assert opened.page.inner_text("#image-words") == ""

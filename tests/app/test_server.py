@@ -5,6 +5,7 @@ import html
 import http.server
 import json
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,31 @@ def test_a_second_page_in_a_process_is_refused_and_the_first_goes_on(
     with pytest.raises(InputError, match="another process"), running(models, port=0):
         pass
     assert "3 hands" in json.dumps(answer(address, at(send(address, hands_image)))["output"])
+
+
+def test_a_port_that_is_in_use_is_told(models: Models) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        sentence = rf"^port {port} is in use: choose another with --port\.$"
+        with pytest.raises(InputError, match=sentence), running(models, port=port):
+            pass
+
+
+@pytest.mark.parametrize(("host", "port"), [("203.0.113.1", 0), ("127.0.0.1", 70000), ("no host", 0)])
+def test_an_address_that_is_not_of_this_machine_is_told(models: Models, host: str, port: int) -> None:
+    with pytest.raises(InputError, match="cannot listen at"), running(models, host, port):
+        pass
+
+
+def test_what_programs_ask_has_names_and_a_description(address: str) -> None:
+    info = httpx.get(f"{address}gradio_api/info", timeout=30).json()["named_endpoints"]
+    assert set(info) == {"/image", "/video"}
+    for name in ("image", "video"):
+        asked = [part["parameter_name"] for part in info[f"/{name}"]["parameters"]]
+        assert asked == [name, "model", "engine", "hand_threshold", "keypoint_threshold"]
+        assert "a JSON and a CSV file" in info[f"/{name}"]["description"]
 
 
 def test_answers_that_nobody_reads_are_dropped() -> None:

@@ -1,8 +1,10 @@
 """The folder that is pushed to ModelScope Studio."""
 
-import ast
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,5 +33,12 @@ def test_its_requirements_are_extras_of_this_package() -> None:
 
 def test_its_program_serves_to_all_addresses() -> None:
     source = (STUDIO / "app.py").read_text()
-    ast.parse(source)
     assert 'host="0.0.0.0"' in source and "from modelscope_handkp.app import Models, serve" in source
+
+
+@pytest.mark.slow
+def test_a_model_that_is_not_there_is_told_in_a_line() -> None:
+    run = [sys.executable, str(STUDIO / "app.py")]
+    environment = {**os.environ, "MODELS": "nosuch"}
+    ended = subprocess.run(run, check=False, capture_output=True, text=True, env=environment, timeout=60)
+    assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1 and "nosuch is neither" in ended.stderr
