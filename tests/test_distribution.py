@@ -14,8 +14,8 @@ from fresh_environment import ROOT, build_wheel, can_build, new_environment, run
 from modelscope_handkp.version import __version__
 
 PACKAGE = ROOT / "modelscope_handkp"
-DATA = ("py.typed", "embedded/README.md", "embedded/configuration.json", "embedded/pytorch_model.pt",
-        "embedded/detection/detection_model.pth")  # fmt: skip
+DATA = ("py.typed", "app/page.css", "app/page.js", "embedded/README.md", "embedded/configuration.json",
+        "embedded/pytorch_model.pt", "embedded/detection/detection_model.pth")  # fmt: skip
 
 
 def test_the_version_is_in_one_place() -> None:
