@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 
+from ..environment import variables
 from ..errors import InputError
 from ..synthetic import render_clip
 from .guard import BodyGuard
@@ -59,7 +60,11 @@ def running(models: Models, host: str = HOST, port: int = PORT, limits: Limits =
     """
     gradio = import_gradio()
     port = _free_port(host, port)
-    with _alone(), tempfile.TemporaryDirectory(prefix="handkp-app-") as temporary, _variables(temporary):
+    with (
+        _alone(),
+        tempfile.TemporaryDirectory(prefix="handkp-app-") as temporary,
+        variables({**VARIABLES, FOLDER: temporary}),
+    ):
         folder = Path(temporary)
         page = Page(models, limits, folder, write_examples(folder / "examples"))
         texts = page.texts()
@@ -161,22 +166,6 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         _RUNS.release()
-
-
-@contextmanager
-def _variables(folder: str) -> Iterator[None]:
-    """The environment variables that Gradio reads, as they were afterwards."""
-    given = {**VARIABLES, FOLDER: folder}
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _sweep(

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..checks import check_count
+from ..environment import variables
 from ..errors import InputError, MissingPackageError
 
 LOCAL = "local"  # Ray's name for a cluster of its own
@@ -89,8 +90,9 @@ def connect(ray: Any, address: str | None) -> None:
     """
     address = check_address(address)
     options: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
+    settings = {name: value for name, value in SETTINGS.items() if name not in os.environ}
     try:
-        with _own_signals(), _environment(SETTINGS), _without_its_lines(), warnings.catch_warnings():
+        with _own_signals(), variables(settings), _without_its_lines(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:  # Ray raises anything, also a bare Exception
@@ -135,18 +137,6 @@ def _own_signals() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """In the block these variables are set, but for those that the user has set."""
-    missing = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(missing)
-    try:
-        yield
-    finally:
-        for name in missing:
-            os.environ.pop(name, None)
 
 
 @contextmanager
