@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -382,15 +383,24 @@ def test_no_frame_but_the_current_is_held(tmp_path: Path) -> None:
     assert resident_bytes() - before < 10 * size[0] * size[1] * 3 / 2
 
 
+READ_AND_WEIGH = """
+import os, sys
+from pathlib import Path
+from modelscope_handkp.sources.video import open_video
+
+for frame in open_video(sys.argv[1]):
+    if frame.index % 1000 == 400:
+        print(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_is_flat_in_a_long_video(tmp_path: Path) -> None:
+    """In a process of its own, where nothing else takes or gives back memory."""
     path = write_video(tmp_path / "a.mp4", count=3500, size=(160, 120), options={"preset": "ultrafast"})
-    used = []
-    for frame in open_video(path):
-        assert number_of(frame.image) == frame.index
-        if frame.index % 1000 == 400:
-            used.append(resident_bytes())
+    done = subprocess.run([sys.executable, "-c", READ_AND_WEIGH, path], capture_output=True, text=True, check=True)
+    used = [int(line) for line in done.stdout.split()]
     assert len(used) == 4
     assert used[-1] - used[0] < 2_000_000
 
