@@ -114,3 +114,23 @@ def test_a_camera_that_is_unplugged_is_said_in_words(tmp_path: Path, address: st
         page.evaluate("document.querySelector('#video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
         assert "unplugged" in page.inner_text("#error")
         assert page.inner_text("#camera") == "Use the camera"
+
+
+def test_a_camera_that_starts_while_the_game_opens_plays_it_and_keeps_no_images(
+    tmp_path: Path, address: str, clip: list[np.ndarray]
+) -> None:
+    with with_camera(tmp_path, clip) as chromium, opened_page(chromium, address) as opened:
+        page = wait_until_ready(opened)
+        page.evaluate(
+            """() => {
+              window.released = 0;
+              const { close } = ImageBitmap.prototype;
+              ImageBitmap.prototype.close = function () { window.released += 1; close.call(this); };
+              document.querySelector("#camera").click();
+              document.querySelector("#tab-game").click();
+            }"""
+        )
+        found = next_found(page, 3)
+        assert page.is_visible("#video")
+        assert page.evaluate("window.released") >= len(found)
+        assert not opened.errors

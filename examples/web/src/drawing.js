@@ -21,10 +21,10 @@ export const colorOf = (id) => `hsl(${Math.round(((FIRST_HUE + id * GOLDEN) % 1)
  * Draws hands on a canvas that lies over their image.
  * @param {HTMLCanvasElement} canvas takes the size that it has on the screen
  * @param {Drawn[]} hands
- * @param {{width: number, links: [number, number][], mirrored: boolean}} how width: of the image, pixels; links: which
- *   keypoints are joined
+ * @param {{width: number, height: number, links: [number, number][], mirrored: boolean}} how width, height: of the
+ *   image, pixels, which fills the canvas along one side at least; links: which keypoints are joined
  */
-export function drawHands(canvas, hands, { width, links, mirrored }) {
+export function drawHands(canvas, hands, { width, height, links, mirrored }) {
   const density = window.devicePixelRatio || 1;
   const [columns, rows] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * density));
   if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
@@ -32,9 +32,10 @@ export function drawHands(canvas, hands, { width, links, mirrored }) {
   context.clearRect(0, 0, columns, rows);
   context.lineCap = "round";
   context.lineJoin = "round";
-  const scale = columns / width;
+  const scale = Math.min(columns / width, rows / height);
+  const [left, top] = [(columns - width * scale) / 2, (rows - height * scale) / 2];
   for (const { id, keypoints, label } of hands) {
-    const points = keypoints.map(([x, y]) => [(mirrored ? width - x : x) * scale, y * scale]);
+    const points = keypoints.map(([x, y]) => [left + (mirrored ? width - x : x) * scale, top + y * scale]);
     drawHand(context, points, links, colorOf(id), density);
     if (label) drawLabel(context, points, label, colorOf(id), density);
   }

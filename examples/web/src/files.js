@@ -29,15 +29,18 @@ export async function readImage(blob, name) {
  * @param {HTMLVideoElement} video
  * @param {Blob} blob
  * @param {string} name
+ * @param {(error: Error) => void} onBroken when it cannot be read any further
  * @throws {Error} whose message is a sentence for the user
  */
-export async function openVideo(video, blob, name) {
+export async function openVideo(video, blob, name, onBroken) {
   video.src = URL.createObjectURL(blob);
   video.loop = true;
+  const unreadable = new Error(texts.errors.file(name));
   await new Promise((resolve, reject) => {
-    video.onloadeddata = () => (video.videoWidth ? resolve() : reject(new Error(texts.errors.file(name))));
-    video.onerror = () => reject(new Error(texts.errors.file(name)));
+    video.onloadeddata = () => (video.videoWidth ? resolve() : reject(unreadable));
+    video.onerror = () => reject(unreadable);
   });
+  video.onerror = () => onBroken(unreadable);
 }
 
 /** @param {HTMLVideoElement} video */

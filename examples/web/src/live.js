@@ -27,6 +27,8 @@ export class Live {
   start() {
     this.isRunning = true;
     this.#wait();
+    // shows its frame again: a video that is paused, or has one frame alone, brings no other
+    if (!this.video.srcObject) this.video.currentTime = this.video.currentTime;
   }
 
   stop() {

@@ -2,6 +2,7 @@
 
 import { closeCamera, openCamera, watchCamera } from "./camera.js";
 import { reasonOf } from "./errors.js";
+import { fetched } from "./fetched.js";
 import { closeVideo, listenForDrops, openVideo, readImage } from "./files.js";
 import { HandFinder } from "./finder.js";
 import { Gestures } from "./gestures.js";
@@ -15,6 +16,7 @@ import { texts, translate } from "./texts.js";
 
 const byId = (id) => document.getElementById(id);
 const [stage, video, still, gameCanvas] = ["stage", "video", "still", "game"].map(byId);
+const RATIOS = [1 / 2, 8]; // of the stage, width over height; what is longer has bars beside it
 
 class App {
   constructor() {
@@ -22,6 +24,10 @@ class App {
     this.results = new Results(byId("overlay"), this.panel);
     /** @type {HandFinder | null} */
     this.finder = null;
+    /** @type {string | null} why there is no finder, in a sentence */
+    this.failure = null;
+    /** @type {"camera" | "file" | null} what is shown, or is being opened */
+    this.source = null;
     /** @type {Live | null} */
     this.live = null;
     /** @type {MediaStream | null} */
@@ -29,6 +35,8 @@ class App {
     /** @type {import("./play.js").Play | null} */
     this.play = null;
     this.tab = "hands";
+    /** @type {string | null} the notice before the page went into the background */
+    this.covered = null;
     this.opened = 0; // sources so far: what an older one still brings is dropped
     this.ready = this.#load();
   }
@@ -36,22 +44,32 @@ class App {
   /** Loads networks and rules; `finder` is there when this is done. */
   async #load() {
     try {
-      const response = await fetch(new URL("../model/gestures.json", import.meta.url));
-      const gestures = new Gestures(await response.json());
+      const gestures = new Gestures(await (await fetched("model/gestures.json")).json());
       const onProgress = (loaded, total) => this.panel.progress(loaded / total);
       const backend = new URLSearchParams(location.search).get("backend");
       const finder = await HandFinder.load({ backend, onProgress });
       this.results.use(gestures, finder.links);
       this.finder = finder;
     } catch (error) {
+      this.failure = texts.errors.load(reasonOf(error));
       this.panel.loaded();
-      this.panel.error(texts.errors.load(reasonOf(error)));
+      this.panel.error(this.failure);
       return;
     }
     this.panel.loaded();
     this.panel.computer(this.finder.computer);
-    if (!this.isShowing) this.panel.notice(this.#idle());
+    if (!this.source) this.panel.notice(this.#idle());
     document.documentElement.dataset.ready = this.finder.computer.backend;
+  }
+
+  /**
+   * @returns {Promise<HandFinder>} when it is loaded
+   * @throws {Error} whose message is a sentence for the user
+   */
+  async #loaded() {
+    await this.ready;
+    if (!this.finder) throw new Error(this.failure);
+    return this.finder;
   }
 
   /** Whether there is an image, a video or the camera. */
@@ -60,6 +78,7 @@ class App {
   }
 
   #idle() {
+    if (!this.finder) return "";
     return this.tab === "game" ? texts.gameCamera : texts.ready;
   }
 
@@ -69,6 +88,7 @@ class App {
     this.live = null;
     closeCamera(this.stream);
     this.stream = null;
+    this.source = this.covered = null;
     closeVideo(video);
     for (const element of [video, still, byId("pause")]) element.hidden = true;
     byId("camera").textContent = texts.useCamera;
@@ -80,16 +100,17 @@ class App {
   }
 
   /** Ends what is shown. @param {string | null} error a sentence that says why */
-  #end(error) {
+  #end(error = this.failure) {
     this.#close();
-    byId("welcome").hidden = this.tab === "game";
+    this.#fitEmpty();
     this.panel.notice(error ? "" : this.#idle());
     this.panel.error(error);
   }
 
   async toggleCamera() {
-    if (this.stream) return this.#end(null);
+    if (this.stream) return this.#end();
     const mine = this.#close();
+    this.source = "camera";
     this.panel.notice(texts.starting);
     try {
       const stream = await openCamera();
@@ -106,15 +127,18 @@ class App {
   }
 
   /**
-   * @param {Blob} blob an image or video
+   * @param {Blob | Promise<Blob>} content an image or video
    * @param {string} name
    */
-  async openFile(blob, name) {
+  async openFile(content, name) {
     const mine = this.#close();
+    this.source = "file";
     this.panel.notice(texts.looking);
     try {
+      const blob = await content;
+      if (mine !== this.opened) return;
       if (!blob.type.startsWith("video/")) return await this.#showImage(await readImage(blob, name), mine);
-      await openVideo(video, blob, name);
+      await openVideo(video, blob, name, (error) => this.#end(error.message)); // a closed one breaks no more
       if (mine !== this.opened) return;
       byId("pause").hidden = false;
       await this.#showVideo(mine);
@@ -124,11 +148,14 @@ class App {
   }
 
   async #showImage(bitmap, mine) {
+    const shown = await createImageBitmap(bitmap);
+    if (mine !== this.opened) return;
     this.#fit(bitmap.width, bitmap.height);
-    this.#paint(await createImageBitmap(bitmap)); // before the model is there
-    await this.ready;
-    if (mine !== this.opened || !this.finder) return;
-    const found = await this.#failing(this.finder.find(bitmap));
+    this.#paint(shown); // before the model is there
+    const finder = await this.#loaded();
+    if (mine !== this.opened) return;
+    const found = await this.#failing(finder.find(bitmap));
+    found.bitmap.close();
     if (mine === this.opened) this.#tell(this.results.image(found), found);
   }
 
@@ -146,10 +173,10 @@ class App {
     this.#fit(video.videoWidth || 4, video.videoHeight || 3);
     video.hidden = false;
     this.pauseChanged();
-    await this.ready;
-    if (mine !== this.opened || !this.finder) return;
+    const finder = await this.#loaded();
+    if (mine !== this.opened) return;
     const onError = (reason) => this.#end(texts.errors.find(reason));
-    this.live = new Live(video, this.finder, (found) => this.#frame(found), onError);
+    this.live = new Live(video, finder, (found) => this.#frame(found), onError);
     this.live.start();
   }
 
@@ -157,6 +184,7 @@ class App {
   #frame(found) {
     this.#fit(found.width, found.height); // a phone may have been turned
     if (this.tab === "hands") this.#paint(found.bitmap); // the image that the keypoints belong to
+    else found.bitmap.close();
     const hint = this.tab === "game" ? texts.gameHint : null;
     const hands = this.results.frame(found, { mirrored: !!this.stream, hint });
     if (this.play && this.stream) this.play.pointers = pointersOf(hands, found.width, found.height);
@@ -178,8 +206,16 @@ class App {
   /** Gives the stage the sides of an image. */
   #fit(width, height) {
     byId("welcome").hidden = true;
-    stage.style.setProperty("--width", width);
+    const [least, most] = RATIOS;
+    stage.style.setProperty("--width", Math.min(Math.max(width, least * height), most * height));
     stage.style.setProperty("--height", height);
+  }
+
+  /** Gives the stage sides for the welcome, or for a game without a camera. */
+  #fitEmpty() {
+    const isPortrait = this.tab === "game" && window.innerHeight > window.innerWidth;
+    this.#fit(isPortrait ? 3 : 4, isPortrait ? 4 : 3);
+    byId("welcome").hidden = this.tab === "game";
   }
 
   /** @param {"hands" | "game"} tab */
@@ -187,14 +223,10 @@ class App {
     this.tab = tab;
     document.body.classList.toggle("playing", tab === "game");
     gameCanvas.hidden = tab !== "game";
-    if (tab === "game" && !this.stream) {
-      this.#end(null);
-      const isPortrait = window.innerHeight > window.innerWidth;
-      this.#fit(isPortrait ? 3 : 4, isPortrait ? 4 : 3);
-    }
+    if (tab === "game" && this.source !== "camera") this.#end();
     if (this.live) still.hidden = true; // the game has the video itself behind it
-    byId("welcome").hidden = tab === "game" || this.isShowing;
-    if (!this.isShowing) this.panel.notice(this.finder ? this.#idle() : "");
+    if (!this.isShowing) this.#fitEmpty();
+    if (!this.source) this.panel.notice(this.#idle());
     if (tab === "hands") return this.play?.close();
     try {
       const { Play } = await import("./play.js");
@@ -221,7 +253,24 @@ class App {
     if (!this.live) return;
     this.live.forgetSpeed();
     this.results.forgetSpeed();
-    if (document.hidden) this.panel.notice(texts.hidden);
+    if (document.hidden) {
+      this.covered = byId("status").textContent;
+      this.panel.notice(texts.hidden);
+    } else if (this.covered !== null) this.panel.notice(this.covered); // a paused video brings no other
+  }
+
+  /** A phone may have been turned. */
+  sizeChanged() {
+    if (!this.isShowing) this.#fitEmpty();
+  }
+}
+
+/** @returns {Promise<Blob>} */
+async function fetchExample() {
+  try {
+    return await (await fetched("example.jpg")).blob();
+  } catch (error) {
+    throw new Error(texts.errors.example(reasonOf(error)));
   }
 }
 
@@ -239,16 +288,14 @@ function listen(app) {
     if (target.files.length) onFile(target.files[0]);
     target.value = ""; // the same file may be chosen again
   });
-  byId("example").addEventListener("click", async () => {
-    const response = await fetch(new URL("../example.jpg", import.meta.url));
-    app.openFile(await response.blob(), "example.jpg");
-  });
+  byId("example").addEventListener("click", () => app.openFile(fetchExample(), "example.jpg"));
   listenForDrops(document.body, onFile);
   listenToTabs(document.querySelector("[role=tablist]"), (id) => {
     stage.setAttribute("aria-labelledby", id);
     app.openTab(id.slice("tab-".length));
   });
   document.addEventListener("visibilitychange", () => app.visibilityChanged());
+  window.addEventListener("resize", () => app.sizeChanged());
   new ResizeObserver(() => app.results.draw()).observe(byId("overlay"));
 }
 

@@ -89,7 +89,8 @@ function trial({ shape, size, step }) {
 
 /** @param {ArrayBuffer} content of a gzip file; some servers and browsers have unpacked it already */
 async function unpacked(content) {
-  const isPacked = new Uint8Array(content, 0, 2).every((byte, i) => byte === GZIP[i]);
+  const bytes = new Uint8Array(content);
+  const isPacked = GZIP.every((byte, i) => byte === bytes[i]);
   if (!isPacked) return content;
   return new Response(new Blob([content]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }

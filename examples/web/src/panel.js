@@ -28,8 +28,8 @@ export class Panel {
    * @param {number} share 0 to 1; then the networks are prepared, until `loaded`
    */
   progress(share) {
-    byId("progress").value = Math.min(share, READ);
-    byId("step").textContent = share < READ ? texts.loading : texts.preparing;
+    byId("progress").value = Math.min(share || 0, READ); // 0 / 0 where files.json knows no size
+    byId("step").textContent = share >= READ ? texts.preparing : texts.loading;
   }
 
   /** Takes the bar away. */

@@ -16,18 +16,22 @@ export class Play {
     if (this.isOpen) return;
     this.isOpen = true;
     this.last = performance.now();
-    requestAnimationFrame((now) => this.#frame(now));
+    this.#wait();
   }
 
   close() {
     this.isOpen = false;
+    cancelAnimationFrame(this.next);
     this.game.pause();
   }
 
+  #wait() {
+    this.next = requestAnimationFrame((now) => this.#frame(now));
+  }
+
   #frame(now) {
-    if (!this.isOpen) return;
     this.game.update(this.pointers, Math.max(now - this.last, 0) / 1000);
     this.last = now;
-    requestAnimationFrame((next) => this.#frame(next));
+    this.#wait();
   }
 }

@@ -6,6 +6,7 @@ import { GestureStream } from "./stream.js";
 import { texts } from "./texts.js";
 
 const SLOW = 250; // milliseconds a frame, beyond which a gesture is missed now and then
+const QUICK = 200; // milliseconds a frame, below which a slow device is so no more
 const KEPT_PACE = 0.8; // of the mean so far, to which a new frame is added
 const SURE_FRAMES = 10; // after which the speed is judged
 const LONELY_SECONDS = 3; // without a hand, after which help is offered
@@ -49,13 +50,15 @@ export class Results {
     this.forgetSpeed();
     this.panel.speed(null);
     this.panel.say("");
-    this.#show([], 1, false);
+    this.#show([], { width: 1, height: 1 }, false);
   }
 
   /** Time that the page spent in the background is no slowness. */
   forgetSpeed() {
     this.frames = 0;
     this.pace = 0;
+    /** @type {string | null} frames a second that a slow device managed when it was found slow */
+    this.slowRate = null;
     this.lastHand = performance.now();
   }
 
@@ -63,10 +66,10 @@ export class Results {
    * @param {import("./finder.js").Found} found of an image
    * @returns {ShownHand[]}
    */
-  image({ hands, width, milliseconds }) {
+  image({ hands, milliseconds, ...size }) {
     this.#recognize(hands, 0);
     for (const hand of hands) hand.steady = hand.gesture;
-    this.#show(hands, width, false);
+    this.#show(hands, size, false);
     this.panel.speed(texts.took(Math.round(milliseconds)));
     this.panel.notice(hands.length ? texts.count(hands.length) : texts.noHandInFile);
     this.panel.say(hands.map((hand) => texts.said(hand.id, nameOf(hand.steady))).join(texts.between));
@@ -78,12 +81,12 @@ export class Results {
    * @param {{mirrored: boolean, hint: string | null}} how hint: what is said while all is well; null: the count
    * @returns {ShownHand[]}
    */
-  frame({ hands, width, time, rate, milliseconds }, { mirrored, hint }) {
+  frame({ hands, time, rate, milliseconds, ...size }, { mirrored, hint }) {
     if (time < this.time) this.#forget(); // a video began again
     this.#recognize(hands, time);
     const { shown, started } = this.steady.update(hands, time);
     for (const hand of hands) hand.steady = shown.get(hand.id) ?? { name: this.gestures.rules.none, confidence: 0 };
-    this.#show(hands, width, mirrored);
+    this.#show(hands, size, mirrored);
     const took = Math.round(milliseconds);
     this.panel.speed(rate ? texts.speed(rate.toFixed(rate < 10 ? 1 : 0), took) : texts.took(took));
     const begun = hands.filter(({ id }) => started.includes(id));
@@ -96,7 +99,8 @@ export class Results {
   draw() {
     const label = ({ steady }) => (steady.name === this.gestures.rules.none ? "" : nameOf(steady));
     const drawn = this.hands.map((hand) => ({ id: hand.id, keypoints: hand.keypoints, label: label(hand) }));
-    drawHands(this.overlay, drawn, { width: this.width, links: this.links, mirrored: this.mirrored });
+    const { width, height, links, mirrored } = this;
+    drawHands(this.overlay, drawn, { width, height, links, mirrored });
   }
 
   #forget() {
@@ -111,8 +115,8 @@ export class Results {
     for (const hand of hands) hand.gesture = this.gestures.recognize(hand.keypoints);
   }
 
-  #show(hands, width, mirrored) {
-    Object.assign(this, { hands, width, mirrored });
+  #show(hands, { width, height }, mirrored) {
+    Object.assign(this, { hands, width, height, mirrored });
     this.panel.hands(hands);
     this.draw();
   }
@@ -120,10 +124,13 @@ export class Results {
   #advise(hands, milliseconds, hint, slow) {
     const now = performance.now();
     this.pace = this.frames++ ? KEPT_PACE * this.pace + (1 - KEPT_PACE) * milliseconds : milliseconds;
+    if (this.pace < QUICK) this.slowRate = null;
+    // one number, as each change is read to those who listen
+    else if (this.frames > SURE_FRAMES && this.pace > SLOW) this.slowRate ??= (1000 / this.pace).toFixed(1);
     if (hands.length) this.lastHand = now;
     if (now - this.lastHand > LONELY_SECONDS * 1000) this.panel.notice(texts.noHand);
     else if (doHandsCross(hands)) this.panel.notice(texts.crossing);
-    else if (this.frames > SURE_FRAMES && this.pace > SLOW) this.panel.notice(slow((1000 / this.pace).toFixed(1)));
+    else if (this.slowRate) this.panel.notice(slow(this.slowRate));
     else this.panel.notice(hint);
   }
 }

@@ -47,7 +47,8 @@ const ENGLISH = {
     file: (name) => `${name} is no image or video that this browser can read. JPEG, PNG, WebP, mp4 with H.264 and WebM always can be.`,
     load: (reason) => `The model cannot be loaded (${reason}). Check the connection and reload the page.`,
     find: (reason) => `The model has failed (${reason}). Reload the page.`,
-    game: (reason) => `The game cannot be loaded (${reason}).`,
+    example: (reason) => `The example cannot be loaded (${reason}). Check the connection.`,
+    game: (reason) => `The game cannot be loaded (${reason}). Check the connection and reload the page.`,
   },
   gestures: {
     fist: "Fist", open_palm: "Open palm", pointing: "Pointing", victory: "Victory", three: "Three", four: "Four",
@@ -102,7 +103,8 @@ const CHINESE = {
     file: (name) => `此浏览器无法读取 ${name}。请换成 JPEG、PNG、WebP，或 H.264 的 mp4、webm。`,
     load: (reason) => `模型无法载入（${reason}）。请检查网络后刷新页面。`,
     find: (reason) => `模型运行出错（${reason}）。请刷新页面。`,
-    game: (reason) => `游戏无法载入（${reason}）。`,
+    example: (reason) => `示例无法载入（${reason}）。请检查网络。`,
+    game: (reason) => `游戏无法载入（${reason}）。请检查网络后刷新页面。`,
   },
   gestures: {
     fist: "握拳", open_palm: "张开手掌", pointing: "食指指向", victory: "剪刀手", three: "三", four: "四", ok: "OK",

@@ -1,6 +1,7 @@
 // The worker in which hands are found, so that the page stays smooth. Messages: see finder.js.
 
 import { Estimator } from "./estimator.js";
+import { fetched } from "./fetched.js";
 import { loadNetworks } from "./networks.js";
 
 const BASE = new URL("../", import.meta.url);
@@ -60,13 +61,6 @@ class Progress {
     }
     return new Blob(chunks).arrayBuffer();
   }
-}
-
-/** @param {string} path */
-async function fetched(path) {
-  const response = await fetch(new URL(path, BASE));
-  if (!response.ok) throw new Error(`${path}: HTTP ${response.status}`);
-  return response;
 }
 
 /**
