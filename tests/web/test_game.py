@@ -457,3 +457,24 @@ def test_odd_steps_do_no_harm(chromium: Any, address: str) -> None:
         page.evaluate(ROUND)
         page.evaluate("for (const seconds of [NaN, -5, 0, 1e9, undefined]) window.game.update([], seconds)")
         assert page.evaluate("window.game.world.left") > 74.8
+
+
+def test_the_title_leaves_a_low_stages_button_free(chromium: Any, address: str) -> None:
+    with opened(chromium, address, viewport={"width": 354, "height": 265}) as page:
+        page.evaluate("window.step(0.1)")
+        right, button = page.evaluate(
+            """() => {
+              const drawn = CanvasRenderingContext2D.prototype;
+              const { fillText } = drawn;
+              let right = 0;
+              drawn.fillText = function (text, x, y) {
+                if (text === "Starlit Village") right = x + this.measureText(text).width / 2;
+                fillText.call(this, text, x, y);
+              };
+              window.game.update([], 1 / 60);
+              drawn.fillText = fillText;
+              const { x, radius } = window.game.drawing.size.buttons.sound;
+              return [right, x - radius];
+            }"""
+        )
+        assert 177 < right < button

@@ -26,7 +26,7 @@ export function layout(width, height) {
     height,
     unit,
     text,
-    title: Math.min(76, Math.max(38, unit * 0.105)),
+    title: Math.min(76, Math.max(38, unit * 0.105), height * 0.11),
     top,
     buttons,
     portrait: height > width,
