@@ -83,6 +83,15 @@ def fetch_runtime(folder):
     return package
 
 
+def is_page(folder):
+    """Whether an earlier build wrote the folder, so that it may be built anew."""
+    try:
+        listed = json.loads((folder / "files.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(listed, dict) and "model/export.json" in listed
+
+
 def remove(path):
     if path.is_dir():
         shutil.rmtree(path)
@@ -109,9 +118,12 @@ def main():
     parser.add_argument("--model", help="a model directory or hub id (default: the embedded model)")
     parser.add_argument("--out", type=Path, default=Path("build/web"), help="folder of the page (%(default)s)")
     arguments = parser.parse_args()
-    if arguments.out.is_dir() and any(arguments.out.iterdir()) and not (arguments.out / "files.json").is_file():
-        parser.error(f"{arguments.out} is not empty and holds no page; name another folder")
     out = arguments.out.resolve()
+    blocked = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
+    if blocked:
+        parser.error(f"{blocked} is a file; name a folder")
+    if out.is_dir() and any(out.iterdir()) and not is_page(out):
+        parser.error(f"{arguments.out} is not empty and holds no page; name another folder")
     try:
         sizes = build(out, out.with_name(f"{out.name}-npm"), arguments.model)
     except HandkpError as error:
