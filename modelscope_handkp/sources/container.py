@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import InputError, MissingPackageError
 from .frame_images import Converter
 from .frames import UnreadFrame, UnreadFrames, VideoFacts
+from .packet_numbers import PacketNumbers, packets_are_frames
 from .pixels import MAX_PIXELS
 
 FORMATS = (  # libav's demuxers, without those that open what a file names: hls, dash, concat, sdp, image2
@@ -145,15 +146,16 @@ def read_frames(
     Raises:
         InputError: the last frame that can be read is not the last of the video; or none can be read.
     """
-    decoding, convert = _Decoding(container, stream, missing, is_live), Converter(name)
-    index, seconds = place.index - 1 if place else -1, 0.0
+    numbers = PacketNumbers(place.index if place else 0, packets_are_frames(container, stream))
+    decoding, convert = _Decoding(container, stream, numbers, missing, is_live), Converter(name)
+    index, seconds = -1, 0.0
     try:
         if place:
             container.seek(place.timestamp, stream=stream)
         for frame in decoding.frames():
             if place and (frame.pts is None or frame.pts < place.timestamp):
                 continue
-            index, seconds = index + 1, clock.seconds(frame.pts)
+            index, seconds = numbers.number(frame.pts), clock.seconds(frame.pts)
             yield UnreadFrame(index, seconds, partial(convert.image, frame, index))
     finally:
         container.close()
@@ -175,15 +177,16 @@ class _Decoding:
         damaged: packets that could not be decoded.
     """
 
-    def __init__(self, container: Any, stream: Any, missing: str, is_live: bool) -> None:
+    def __init__(self, container: Any, stream: Any, numbers: PacketNumbers, missing: str, is_live: bool) -> None:
         self.missing, self.damaged = missing, 0
-        self._container, self._stream, self._is_live = container, stream, is_live
+        self._container, self._stream, self._numbers, self._is_live = container, stream, numbers, is_live
 
     def frames(self) -> Iterator[Any]:
         """`av.VideoFrame`s in the order in which they are shown."""
         from av.error import FFmpegError
 
         for packet in self._packets():
+            self._numbers.add(packet)
             if packet is not None and packet.is_corrupt and self.missing:  # its part before the file is cut off
                 continue
             try:

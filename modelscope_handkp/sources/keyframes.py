@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 
 from .container import Place
-
-CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")  # they give each packet the time of its frame
-CODECS = ("h264", "hevc", "av1", "vp9", "mjpeg", "prores", "dnxhd")  # each packet is one frame
+from .packet_numbers import packets_are_frames
 
 
 def keyframe_before(container: Any, stream: Any, seconds: float, origin: int | None) -> Place | None:
@@ -21,8 +19,7 @@ def keyframe_before(container: Any, stream: Any, seconds: float, origin: int | N
     Returns:
         None: packets do not tell the number of a frame, or no keyframe but the first comes before.
     """
-    codec = stream.codec_context.codec.canonical_name
-    if container.format.name not in CONTAINERS or codec not in CODECS or origin is None:
+    if origin is None or not packets_are_frames(container, stream):
         return None
     limit = origin + seconds / float(stream.time_base)
     timestamps, key = array("q"), origin

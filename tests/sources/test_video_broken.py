@@ -145,16 +145,39 @@ def test_what_is_asked_of_a_cut_file_is_given_where_it_is_there(tmp_path: Path) 
 
 
 def test_damage_in_the_middle_leaves_the_frames_around_it(tmp_path: Path) -> None:
+    """With the numbers that they have in the whole video, from wherever it is read."""
     path = write_video(tmp_path / "a.mkv", images=noisy(20), size=(160, 96), codec="mjpeg", pixels="yuvj420p")
     content = bytearray(path.read_bytes())
     places = [place for place in range(len(content) - 3) if content[place : place + 3] == b"\xff\xd8\xff"]
     content[places[7] : places[8] - 100] = bytes(places[8] - 100 - places[7])
     path.write_bytes(content)
     frames = []
-    with pytest.raises(InputError, match=r"a\.mkv is damaged: 1 of its packets .* last frame .* is 18, at 0\.760 s"):
+    with pytest.raises(InputError, match=r"a\.mkv is damaged: 1 of its packets .* last frame .* is 19, at 0\.760 s"):
         for frame in open_video(path):
-            frames.append(number_of(frame.image))
+            assert number_of(frame.image) == frame.index
+            frames.append(frame.index)
     assert frames == [number for number in range(20) if number != 7]
+    for start in (0.2, 0.4):
+        part = [frame.index for frame in open_video(path, start=start, end=0.6)]
+        assert part == [number for number in frames if start * 25 <= number < 0.6 * 25]
+
+
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "3"}], ids=["in order", "reordered"])
+def test_numbers_stay_where_packets_are_lost(tmp_path: Path, options: dict[str, str]) -> None:
+    path = write_video(tmp_path / "a.mp4", images=noisy(40), size=(160, 96), options={"g": "10", **options})
+    with av.open(str(path)) as file:
+        lost = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size][12:15]
+    content = bytearray(path.read_bytes())
+    for place, size in lost:
+        content[place : place + size] = b"\xff" * size
+    path.write_bytes(content)
+    whole = []
+    with pytest.raises(InputError, match=r"a\.mp4 is damaged"):
+        for frame in open_video(path):
+            assert frame.index == round(frame.time * 25)
+            whole.append(frame.index)
+    assert 30 < len(whole) < 40
+    assert [frame.index for frame in open_video(path, start=1.2, end=1.5)] == list(range(30, 38))
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 5000, b"some text behind the video" * 20])
