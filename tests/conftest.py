@@ -17,6 +17,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 collect_ignore_glob = [] if importlib.util.find_spec("modelscope") else ["plugin/*"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, each module stays in one; those of Ray in the same, since Ray joins any
+    cluster of the machine."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            group = item.path.parent if item.path.parent.name == "batch" else item.path
+            item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Any]:
     """golden("decode.npz") -> its arrays by name; golden("x.json") -> its value."""
