@@ -12,12 +12,13 @@ from torch import Tensor
 
 from modelscope_handkp.geometry.boxes import iou
 from modelscope_handkp.skeleton import NUM_KEYPOINTS
-from modelscope_handkp.synthetic import EASY, HARD, MEDIUM, Level, Rng, render_batch, render_crops
+from modelscope_handkp.synthetic import EASY, GESTURE_POSES, HARD, MEDIUM, Level, Rng, render_batch, render_crops
 from modelscope_handkp.synthetic.batches import LEAST_SHOWN
 from modelscope_handkp.synthetic.scene import OUTSIDE
 
 CROPS, WHOLE_IMAGES = 32, 8  # in one chunk
 EMPTY = 0.1  # share of the chunks of crops that are windows beside the hands: there the heatmaps must stay at 0
+GESTURES = 0.5  # share of the other chunks whose hands all show one of the gestures
 WINDOW, WINDOW_TRIES = (0.15, 0.8), 16  # share of an image's side; tries to find one that no hand touches
 MAX_HANDS = 10
 WHOLE = 256  # px of the images that such windows are cut from
@@ -54,7 +55,8 @@ def crops(seed: int, chunk: int, size: int) -> tuple[Tensor, Tensor]:
     level = pick_level(draw)
     if draw.random() < EMPTY:
         return _beside_hands(draw, *whole_images(seed, chunk, WHOLE), size)
-    result = render_crops(chunk_rng(seed, chunk), CROPS, size, level)
+    gesture = str(draw.choice(list(GESTURE_POSES))) if draw.random() < GESTURES else None
+    result = render_crops(chunk_rng(seed, chunk), CROPS, size, level, gesture=gesture)
     result.keypoints[result.shown < LEAST_SHOWN, :, 2] = OUTSIDE  # no one could say where its joints are
     return result.images, result.keypoints
 

@@ -37,7 +37,7 @@ SMALL_SHARE, SMALL = 0.35, 64  # the first share of a run sees crops of this man
 # activations of an unusual image small; with averages they can grow a thousandfold, which no training loss showed.
 FROZEN_FROM = 0.6
 WINDOWS_SHARE = 0.1  # share of the samples, if there are windows without a hand
-PHOTOGRAPHS_SHARE = 0.6  # of the others, if there are photographs
+PHOTOGRAPHS_SHARE = 0.4  # of the others, if there are photographs
 
 
 class KeypointTask:

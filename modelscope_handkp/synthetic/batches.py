@@ -22,14 +22,16 @@ LEAST_SHOWN = 0.25  # share of a hand's joints; people do not annotate what show
 _CLEAR, _TRIES = 0.9, 16  # share of a hand's joints that nothing covers; renderings of an image until that is so
 
 
-def render_crops(rng: Rng, count: int, size: int = 128, level: str | Level = "medium", jitter: float = 1.0) -> Rendered:
+def render_crops(rng: Rng, count: int, size: int = 128, level: str | Level = "medium", jitter: float = 1.0,
+                 gesture: str | None = None) -> Rendered:  # fmt: skip
     """`count` square crops with one hand each (sometimes a second one near it), as a detector's boxes would cut them.
 
     Hand i is the annotated one of image i. Its box fills 1 / 1.25 of the crop of `size` px; `jitter` 1 moves and scales
-    it as an inexact detector would, 0 leaves it exact. `level`: see `Level`; values as in `Rendered`.
+    it as an inexact detector would, 0 leaves it exact. `level`: see `Level`; gesture: as in `render_batch`; values as
+    in `Rendered`.
 
     Raises:
-        InputError: no level has that name.
+        InputError: no level or no gesture has that name.
     """
     level = get_level(level)
     fill = size / BOX_PADDING
@@ -43,7 +45,7 @@ def render_crops(rng: Rng, count: int, size: int = 128, level: str | Level = "me
     extents = torch.cat([extent[also] * rng.uniform(0.7, 1.2, len(also)), extent])
     natural = rng.log_uniform(max(level.hand_px[0], 16.0), 260, count)
     resolution = (natural / fill).clamp(max=1.0) if level.camera > 0 else None
-    full = render(rng, level, (size, size), count, image_index, target, extents, resolution)
+    full = render(rng, level, (size, size), count, image_index, target, extents, resolution, gesture=gesture)
     return only(full, slice(len(also), None))
 
 
