@@ -96,7 +96,7 @@ def test_a_name_of_nothing_is_named(name: str, build: Build) -> None:
     ("given", "named"),
     [
         (7, "7 is no data set for 'train'"),
-        (object(), "object"),
+        pytest.param(object(), "object", id="object"),
         (b"folder", "folder"),
         ({"train": 1, "val": 2}, r"a dict of \['train', 'val'\] is no data set"),
         ([], "the list of data sets for 'train' is empty"),
