@@ -18,12 +18,13 @@ collect_ignore_glob = [] if importlib.util.find_spec("modelscope") else ["plugin
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, each module stays in one; those of Ray in the same, since Ray joins any
-    cluster of the machine."""
+    """Where several processes share the tests, each module stays in one. Those of Ray share one, since Ray joins any
+    cluster of the machine, and so do those of pages, since a browser takes all processors."""
+    groups = {"batch": "ray", "app": "pages", "web": "pages"}
     if config.pluginmanager.hasplugin("xdist"):
         for item in items:
-            group = item.path.parent if item.path.parent.name == "batch" else item.path
-            item.add_marker(pytest.mark.xdist_group(str(group)))
+            group = groups.get(item.path.parent.name, str(item.path))
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,7 @@ def test_hands_that_do_not_show_have_no_joints_to_learn(scripts, monkeypatch):
     rendered = type(
         "Rendered", (), {"images": torch.zeros(2, 3, 8, 8), "keypoints": torch.full((2, 21, 3), 2.0), **hidden}
     )
-    monkeypatch.setattr(module, "render_crops", lambda *_: rendered)
+    monkeypatch.setattr(module, "render_crops", lambda *_, **__: rendered)
     monkeypatch.setattr(module, "EMPTY", 0.0)
     _, keypoints = module.crops(1, 0, 8)
     assert (keypoints[0, :, 2] == 0).all() and (keypoints[1, :, 2] == 2).all()

@@ -245,7 +245,7 @@ def check_result(images: Path, output: Path) -> None:
     for record in fine[::20]:
         hands = estimator(record.source)
         assert record.hands is not None and len(record.hands) == len(hands)
-        np.testing.assert_allclose(record.hands.keypoints[..., :2], hands.keypoints[..., :2], atol=1e-3)
+        np.testing.assert_allclose(record.hands.keypoints[..., :2], hands.keypoints[..., :2], atol=0.05)  # pixels
 
 
 @pytest.mark.slow

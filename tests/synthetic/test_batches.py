@@ -123,9 +123,9 @@ def test_some_crops_of_a_cluttered_level_show_a_second_hand(monkeypatch):
     """It is drawn and not annotated: hand i belongs to crop i."""
     asked = []
 
-    def noted(*arguments):
+    def noted(*arguments, **named):
         asked.append(arguments[4])
-        return original(*arguments)
+        return original(*arguments, **named)
 
     original = batches.render
     monkeypatch.setattr(batches, "render", noted)
