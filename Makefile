@@ -7,8 +7,6 @@ PYTHON310 ?= $(shell for python in python3.10 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ve
 	"$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
 CARD := .venv-card
 PIP_FLAGS := --quiet --disable-pip-version-check
-# The tests in as many processes as there are processors, at most four: each takes up to 3 GB. conftest.py groups them.
-PYTEST := -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 # Releases of ModelScope that `make versions` tries: the oldest that pyproject.toml allows, a middle one, the newest.
 RELEASES ?= 1.20.1 1.30.0 newest
@@ -20,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/modelscope-handkp predict examples/hands.jpg --out examples/out
 
 test: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST)
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -33,7 +31,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 card: $(CARD)/.installed
-	OMP_NUM_THREADS=1 $(CARD)/bin/python $(PYTEST) -m "not one_stack"
+	$(CARD)/bin/python -m pytest -m "not one_stack"
 
 dist: $(VENV)/.installed-dev
 	rm -rf dist

@@ -17,16 +17,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 collect_ignore_glob = [] if importlib.util.find_spec("modelscope") else ["plugin/*"]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, each module stays in one. Those of Ray share one, since Ray joins any
-    cluster of the machine, and so do those of pages, since a browser takes all processors."""
-    groups = {"batch": "ray", "app": "pages", "web": "pages"}
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = groups.get(item.path.parent.name, str(item.path))
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Any]:
     """golden("decode.npz") -> its arrays by name; golden("x.json") -> its value."""
